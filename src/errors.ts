@@ -1,0 +1,90 @@
+// The one error type that a user may see, and the closed list of its codes.
+// Rendering it in a caller's dialect is the gateway's; anything else that is thrown is a bug.
+
+/** Every code with the HTTP status it is answered with. */
+const STATUS_OF = {
+  invalid_request: 400,
+  remote_media_refused: 400,
+  model_required: 400,
+  invalid_api_key: 401,
+  host_not_allowed: 403,
+  origin_not_allowed: 403,
+  model_not_found: 404,
+  route_not_found: 404,
+  request_not_found: 404,
+  method_not_allowed: 405,
+  model_loaded: 409,
+  body_too_large: 413,
+  unsupported_media_type: 415,
+  cancelled: 499,
+  internal: 500,
+  load_failed: 502,
+  model_file_invalid: 502,
+  upstream_failed: 502,
+  overloaded: 503,
+  shutting_down: 503,
+  runtime_missing: 503,
+  load_stalled: 504,
+  out_of_memory: 507,
+  download_failed: 502,
+  bad_flag: 500,
+  port_in_use: 500,
+  folder_unusable: 500,
+  already_running: 500,
+} as const;
+
+/** What a program may branch on; the page translates it together with `values`. */
+export type ErrorCode = keyof typeof STATUS_OF;
+
+/** Facts behind a message, for translation: names and numbers, never sentences. */
+export type ErrorValues = Readonly<Record<string, string | number | boolean | null>>;
+
+export interface AppErrorOptions extends ErrorOptions {
+  values?: ErrorValues;
+  /** The request field that is wrong, as OpenAI's `param`. */
+  param?: string;
+  /** Seconds after which the same call may succeed; answered as `Retry-After`. */
+  retryAfterSeconds?: number;
+}
+
+/**
+ * A failure with a reason that its reader can act on. The message starts upper-case, ends without
+ * a period, names the action and says what to do next.
+ */
+export class AppError extends Error {
+  override readonly name = "AppError";
+  readonly code: ErrorCode;
+  readonly status: number;
+  readonly values: ErrorValues;
+  readonly param: string | null;
+  readonly retryAfterSeconds: number | null;
+
+  constructor(code: ErrorCode, message: string, options: AppErrorOptions = {}) {
+    super(message, options);
+    this.code = code;
+    this.status = STATUS_OF[code];
+    this.values = options.values ?? {};
+    this.param = options.param ?? null;
+    this.retryAfterSeconds = options.retryAfterSeconds ?? null;
+  }
+
+  /** Plain data that survives `postMessage`, which would strip a class. */
+  toData(): AppErrorData {
+    return { code: this.code, message: this.message, values: this.values };
+  }
+
+  static fromData(data: AppErrorData): AppError {
+    return new AppError(data.code, data.message, { values: data.values });
+  }
+}
+
+export interface AppErrorData {
+  code: ErrorCode;
+  message: string;
+  values: ErrorValues;
+}
+
+/** The message of anything that was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
