@@ -1,43 +1,239 @@
 // Flags + environment + settings file + defaults -> one frozen Config; every value knows its source.
+// The only file that reads the process's arguments and environment.
 
+import { posix, win32 } from "node:path";
+import { homedir, tmpdir } from "node:os";
+import { isLoopback } from "./addresses.ts";
+import { MIN_API_KEY_LENGTH } from "./api_key.ts";
 import type { SettingSource } from "./api_types.ts";
-import type { LogLevel } from "./log.ts";
+import { parseArguments, type ParsedArguments } from "./arguments.ts";
+import { BadValue } from "./bad_value.ts";
+import { readConfigFile, setConfigFileAside, tidyConfigFiles } from "./config_file.ts";
+import type { Config } from "./config_type.ts";
+import {
+  applySettings,
+  fallbackOf,
+  type FileSettings,
+  freezeConfig,
+  readValue,
+  warningsAbout,
+} from "./config_values.ts";
+import { AppError } from "./errors.ts";
+import { nearest } from "./nearest.ts";
+import type { Setting } from "./setting.ts";
+import { SETTINGS } from "./settings.ts";
 
-/** All settings, checked and with units. It crosses to the server by `postMessage`: plain data only. */
-export interface Config {
-  /** Absolute paths. */
-  readonly home: string;
-  readonly runtimeHome: string;
-  readonly modelsDirs: readonly string[];
-  /** Addresses to listen on: `127.0.0.1` and `::1` by default. */
-  readonly hosts: readonly string[];
-  /** 0 = any free port. */
-  readonly port: number;
-  readonly allowedHosts: readonly string[];
-  readonly origins: readonly string[];
-  readonly runtimePorts: { readonly first: number; readonly last: number };
-  readonly llamaServer: string | null;
-  readonly cage: "auto" | "require" | "off";
-  readonly apiKey: string | null;
-  /** -1 = for ever. */
-  readonly keepAliveMs: number;
-  readonly sweepMs: number;
-  /** null = by the rule: min(RAM, cgroup limit) less max(1 GiB, 20 %). */
-  readonly memoryBudgetBytes: number | null;
-  /** null = physical cores, at most the cgroup's. */
-  readonly threads: number | null;
-  readonly preload: readonly string[];
-  readonly open: boolean;
-  readonly logLevel: LogLevel;
-  readonly downloadHosts: readonly string[];
-  readonly hfEndpoint: string;
-  readonly hfToken: string | null;
-  readonly proxy: string | null;
-  /** Limits; settings of `config.json` only. */
-  readonly queueLimit: number;
-  readonly bodyLimitBytes: number;
-  readonly connectionLimit: number;
-  readonly loadStallMs: number;
-  /** Where each value came from, by property name. */
-  readonly sources: Readonly<Record<string, SettingSource>>;
+export type { Config } from "./config_type.ts";
+
+/** What this process was started with. */
+export interface ProcessInput {
+  args: string[];
+  env: Record<string, string>;
+  /** Null where this user has none, as some services. */
+  homeDir: string | null;
+  tmpDir: string;
+  /** `XDG_RUNTIME_DIR`: a private folder that ends with the user's session; null where there is none. */
+  runtimeDir: string | null;
+  cwd: string;
+  /** `linux`, `darwin`, `windows`. */
+  os: string;
+}
+
+export type LoadOptions = Omit<ProcessInput, "tmpDir" | "runtimeDir"> & { nowMs?: number };
+
+export interface LoadedConfig extends ParsedArguments {
+  config: Config;
+  /** What was ignored and why; a line each. */
+  warnings: string[];
+}
+
+export function readProcess(): ProcessInput {
+  const env = Deno.env.toObject();
+  return {
+    args: [...Deno.args],
+    env,
+    homeDir: homedir() || null,
+    tmpDir: tmpdir(),
+    runtimeDir: env.XDG_RUNTIME_DIR || null,
+    cwd: Deno.cwd(),
+    os: Deno.build.os,
+  };
+}
+
+/**
+ * Reads the settings file and an API key file, and nothing else of this machine that `options` does
+ * not hold. `serve` sets a settings file aside that cannot be read.
+ *
+ * Errors: `bad_flag` with one line, for wrong arguments, environment and combinations of both;
+ * `folder_unusable` when the settings file is there and cannot be opened.
+ */
+export function loadConfig(options: LoadOptions): LoadedConfig {
+  const parsed = parseArguments(options.args);
+  if (!parsed.command.needsSettings) {
+    // `help` and `version` answer whatever the flags, the environment and the file say.
+    const config = chosenBy({ ...parsed, flags: new Map() }, {}, {
+      ...options,
+      homeDir: options.homeDir ?? options.cwd,
+    });
+    return { ...parsed, config, warnings: [] };
+  }
+
+  const env = options.env;
+  const config = chosenBy(parsed, env, options);
+  checkFolders(config, apiKeyFile(parsed, options), options.os);
+  checkExposure(config);
+  const warnings = misspelt(env);
+  const file = fileOf(config.home, { serving: parsed.command.name === "serve", options, warnings });
+  return { ...parsed, config: applySettings(config, file), warnings };
+}
+
+function chosenBy(
+  parsed: ParsedArguments,
+  env: Readonly<Record<string, string>>,
+  options: LoadOptions,
+): Config {
+  const values: Record<string, unknown> = {};
+  const sources: Record<string, SettingSource> = {};
+  function absolute(path: string): string {
+    return absolutePath(path, options);
+  }
+  for (const setting of SETTINGS) {
+    const flag = parsed.flags.get(setting.name);
+    const variable = environmentOf(setting, env);
+    const source = flag !== undefined ? "flag" : variable !== undefined ? "environment" : "default";
+    values[setting.property] = source === "default"
+      ? fallbackOf(setting, { source, absolute })
+      : readValue(setting, flag ?? variable, { source, absolute });
+    sources[setting.property] = source;
+  }
+  return freezeConfig({ ...values, sources });
+}
+
+/** An empty variable is as one that is not set. */
+function environmentOf(
+  setting: Setting,
+  env: Readonly<Record<string, string>>,
+): string | undefined {
+  const name = setting.environment;
+  if (name === null) return undefined;
+  // curl's rule for proxies, which every tool follows: lower case first.
+  const own = name === "HTTPS_PROXY" ? env.https_proxy || env.HTTPS_PROXY : env[name];
+  return own === undefined || own.trim() === "" ? undefined : own;
+}
+
+function absolutePath(path: string, options: LoadOptions): string {
+  const { homeDir, cwd, os } = options;
+  const { resolve } = pathsOf(os);
+  if (!/^~(?:$|[\\/])/.test(path)) return resolve(cwd, path);
+  if (homeDir === null) {
+    throw new BadValue(
+      "an absolute path, since this user has no home folder: give both --home and --runtime-home",
+    );
+  }
+  return resolve(homeDir, path.slice(2));
+}
+
+interface FileOptions {
+  serving: boolean;
+  options: LoadOptions;
+  warnings: string[];
+}
+
+function fileOf(home: string, { serving, options, warnings }: FileOptions): FileSettings {
+  const nowMs = options.nowMs ?? Date.now();
+  const file = readConfigFile(home);
+  if (serving) tidyConfigFiles(home, nowMs);
+  if ("values" in file) {
+    warnings.push(...warningsAbout(file.values));
+    return file.values;
+  }
+  const aside = serving ? setConfigFileAside(home, nowMs) : null;
+  const fate = aside === null ? "" : `; it is kept as ${JSON.stringify(aside)}`;
+  warnings.push(`Ignored config.json in ${JSON.stringify(home)}: ${file.problem}${fate}`);
+  return {};
+}
+
+function apiKeyFile(parsed: ParsedArguments, options: LoadOptions): string | null {
+  const flag = parsed.flags.get("api_key");
+  return typeof flag === "string" ? absolutePath(flag, options) : null;
+}
+
+/** What the server can write must not decide what runs, nor who may reach it. */
+function checkFolders(config: Config, keyFile: string | null, os: string): void {
+  const { home, runtimeHome } = config;
+  const outside = [
+    ["--runtime-home", runtimeHome],
+    ["--llama-server", config.llamaServer],
+    ["--api-key-file", keyFile],
+  ] as const;
+  for (const [flag, path] of outside) {
+    if (path === null || !contains(home, path, os)) continue;
+    throw new AppError(
+      "bad_flag",
+      `Cannot use ${flag} ${JSON.stringify(path)}: it lies in the home ${
+        JSON.stringify(home)
+      }, where the server writes. Choose a place outside of it`,
+      { values: { flag, path, home } },
+    );
+  }
+  if (contains(runtimeHome, home, os)) {
+    throw new AppError(
+      "bad_flag",
+      `Cannot use --home ${JSON.stringify(home)}: it lies in the runtime home ${
+        JSON.stringify(runtimeHome)
+      }, where the server may not write. Choose a place outside of it`,
+      { values: { flag: "--home", path: home, runtime_home: runtimeHome } },
+    );
+  }
+}
+
+function checkExposure(config: Config): void {
+  const exposed = config.hosts.find((address) => !isLoopback(address));
+  if (exposed === undefined || config.apiKey !== null) return;
+  throw new AppError(
+    "bad_flag",
+    `Cannot listen on ${
+      JSON.stringify(exposed)
+    } without an API key: other machines could use this one. Give --api-key-file a file with at least ${MIN_API_KEY_LENGTH} characters, or set ZOMBIE_API_KEY`,
+    { values: { address: exposed } },
+  );
+}
+
+/** True where `inner` is `outer` or below it, on the disk as it is: links are followed. */
+function contains(outer: string, inner: string, os: string): boolean {
+  const path = pathsOf(os);
+  const way = path.relative(comparable(outer, os), comparable(inner, os));
+  return !path.isAbsolute(way) && way !== ".." && !way.startsWith(`..${path.sep}`);
+}
+
+function comparable(path: string, os: string): string {
+  const real = realPath(path, pathsOf(os));
+  return os === "windows" || os === "darwin" ? real.toLowerCase() : real;
+}
+
+/** The path without links, of which the last parts need not exist yet. */
+function realPath(path: string, paths: typeof posix): string {
+  try {
+    return Deno.realPathSync(path);
+  } catch {
+    const parent = paths.dirname(path);
+    return parent === path ? path : paths.join(realPath(parent, paths), paths.basename(path));
+  }
+}
+
+function pathsOf(os: string): typeof posix {
+  return os === "windows" ? win32 : posix;
+}
+
+/** Variables of ours that nothing reads, but whose name is nearly one that something does. */
+function misspelt(env: Readonly<Record<string, string>>): string[] {
+  const prefix = "ZOMBIE_";
+  const known = SETTINGS.flatMap(({ environment }) => environment ?? [])
+    .filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length));
+  return Object.keys(env).flatMap((name) => {
+    const rest = name.slice(prefix.length);
+    if (!name.startsWith(prefix) || known.includes(rest)) return [];
+    const meant = nearest(rest, known);
+    return meant === null ? [] : [`Ignored ${name}: did you mean ${prefix}${meant}?`];
+  });
 }

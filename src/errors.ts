@@ -13,6 +13,7 @@ const STATUS_OF = {
   route_not_found: 404,
   request_not_found: 404,
   method_not_allowed: 405,
+  body_stalled: 408,
   model_loaded: 409,
   body_too_large: 413,
   unsupported_media_type: 415,

@@ -6,8 +6,11 @@ import type { Config } from "../config.ts";
 import type { AppErrorData } from "../errors.ts";
 import type { LogEntry } from "../log.ts";
 
-/** Sockets that the scope lists: `00.sock` to `63.sock`. */
+/** How many processes can listen at once: the scope must list each place when the server starts. */
 export const PLACES = 64;
+
+/** Where one process listens: a unix socket, or loopback TCP on systems without them. */
+export type Place = { socketPath: string } | { port: number };
 
 export const CACHE_TYPES = [
   "f32",
@@ -128,7 +131,8 @@ export type ToHost =
   | { type: "drained" };
 
 export type ToServer =
-  | { type: "init"; config: Config; socketPaths: string[]; version: string }
+  /** `boot` is "" where it is not known at once. */
+  | { type: "init"; config: Config; places: Place[]; version: string; boot: string }
   | { type: "result"; call: number; result: unknown }
   | { type: "error"; call: number; error: AppErrorData }
   | { type: "lines"; id: number; lines: string[] }

@@ -1,0 +1,144 @@
+// wrk and nginx: from PATH, else fetched from Debian into a private folder. Nothing of the system is touched.
+
+import { access, mkdir, readdir, realpath, rename, rm } from "node:fs/promises";
+import { delimiter, join } from "node:path";
+import process from "node:process";
+import { printProgress } from "./print.ts";
+
+export interface Tool {
+  readonly path: string;
+  /** What it needs in its environment besides the usual. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly version: string;
+  readonly source: "PATH" | "private";
+}
+
+export interface ToolOptions {
+  /** Where private programs are kept for the next run. */
+  readonly cache: string;
+  readonly ignorePath: boolean;
+}
+
+/** Debian's package of the same name holds the program of the same name. */
+export type ToolName = "wrk" | "nginx";
+
+const FETCH_TIMEOUT_MS = 120_000;
+
+/** Throws an Error that says what to install where neither way works. */
+export async function findTool(name: ToolName, options: ToolOptions): Promise<Tool> {
+  const onPath = options.ignorePath ? null : await lookUp(name);
+  if (onPath !== null) return await described(onPath, {}, "PATH");
+  const root = join(options.cache, name);
+  if (!await exists(root)) await fetchPrivately(name, root);
+  const path = await findProgram(root, name);
+  const folders = await libraryFolders(root);
+  return await described(path, { LD_LIBRARY_PATH: folders.join(delimiter) }, "private");
+}
+
+async function lookUp(name: ToolName): Promise<string | null> {
+  const folders = (Deno.env.get("PATH") ?? "").split(delimiter);
+  for (const folder of [...folders, "/usr/sbin"]) {
+    if (folder !== "" && await exists(join(folder, name))) return join(folder, name);
+  }
+  return null;
+}
+
+async function fetchPrivately(name: ToolName, root: string): Promise<void> {
+  printProgress(`${name} is fetched from Debian into ${root}`);
+  const unfinished = `${root}.unfinished`;
+  await rm(unfinished, { recursive: true, force: true });
+  try {
+    await mkdir(join(unfinished, "debs"), { recursive: true });
+    await mkdir(join(unfinished, "apt", "lists", "partial"), { recursive: true });
+    await mkdir(join(unfinished, "apt", "archives", "partial"), { recursive: true });
+    await download([name], unfinished);
+    await download(await librariesOf(name, unfinished), unfinished);
+    for (const file of await readdir(join(unfinished, "debs"))) {
+      await run("dpkg-deb", ["-x", join(unfinished, "debs", file), unfinished]);
+    }
+    await rm(join(unfinished, "debs"), { recursive: true });
+    await rm(join(unfinished, "apt"), { recursive: true });
+    await rename(unfinished, root);
+  } catch (cause) {
+    await rm(unfinished, { recursive: true, force: true });
+    throw new Error(`Cannot fetch ${name} from Debian: install it by hand`, { cause });
+  }
+}
+
+// Lists and cache of its own: works without root, on an image whose lists were cleared too.
+async function download(packages: readonly string[], root: string): Promise<void> {
+  if (packages.length === 0) return;
+  const cwd = join(root, "debs");
+  const apart = ["-o", `Dir::Cache=${join(root, "apt")}`, "-qq"];
+  const ownLists = [...apart, "-o", `Dir::State::Lists=${join(root, "apt", "lists")}`];
+  if (process.getuid?.() === 0) ownLists.push("-o", "APT::Sandbox::User=root");
+  try {
+    await run("apt-get", [...apart, "download", ...packages], cwd);
+  } catch {
+    await run("apt-get", [...ownLists, "update"], cwd);
+    await run("apt-get", [...ownLists, "download", ...packages], cwd);
+  }
+}
+
+/** The libraries that a fetched package depends on, but for those that every system has. */
+async function librariesOf(name: ToolName, root: string): Promise<string[]> {
+  const debs = await readdir(join(root, "debs"));
+  const deb = debs.find((file) => file.startsWith(`${name}_`));
+  if (deb === undefined) throw new Error(`apt-get downloaded ${debs.join(", ")} only`);
+  const depends = await run("dpkg-deb", ["-f", join(root, "debs", deb), "Depends"]);
+  const names = depends.split(",").map((part) => /[\w.+-]+/.exec(part)?.[0] ?? "");
+  return names.filter((each) => /^(lib|zlib)/.test(each) && !/^(libc6|libgcc|libnginx)/.test(each));
+}
+
+async function findProgram(root: string, name: ToolName): Promise<string> {
+  for (const folder of ["usr/bin", "usr/sbin"]) {
+    const path = join(root, folder, name);
+    if (await exists(path)) return await realpath(path);
+  }
+  throw new Error(`Cannot find ${name} in ${root}: remove this folder and try again`);
+}
+
+/** `lib/x86_64-linux-gnu` and its like, whatever the architecture. */
+async function libraryFolders(root: string): Promise<string[]> {
+  const folders: string[] = [];
+  for (const parent of [join(root, "usr", "lib"), join(root, "lib")]) {
+    if (!await exists(parent)) continue;
+    for (const entry of await readdir(parent)) {
+      if (entry.includes("-linux-")) folders.push(join(parent, entry));
+    }
+  }
+  return folders;
+}
+
+async function described(
+  path: string,
+  env: Tool["env"],
+  source: Tool["source"],
+): Promise<Tool> {
+  // wrk calls `-v` a mistake and nginx writes to stderr: only the words count.
+  const { stdout, stderr } = await new Deno.Command(path, { args: ["-v"], env }).output();
+  const text = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+  const version = /(wrk|nginx)[^\s]* .*/.exec(text)?.[0];
+  if (version === undefined) throw new Error(`Cannot use ${path}: it said ${text}`);
+  return { path, env, version: version.replace(/ Copyright.*/, ""), source };
+}
+
+async function run(program: string, args: readonly string[], cwd?: string): Promise<string> {
+  const { code, stdout, stderr } = await new Deno.Command(program, {
+    args: [...args],
+    signal: AbortSignal.timeout(FETCH_TIMEOUT_MS),
+    ...(cwd === undefined ? {} : { cwd }),
+  }).output();
+  if (code === 0) return new TextDecoder().decode(stdout);
+  const words = new TextDecoder().decode(stderr);
+  throw new Error(`${program} ${args.join(" ")} ended with ${code}: ${words}`);
+}
+
+async function exists(path: string): Promise<boolean> {
+  try {
+    await access(path);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,60 @@
+// A streamed answer on its way through: bytes untouched, its end noticed exactly once.
+
+/** How a stream ended: by itself, broken, or because the client left. */
+export interface AnswerEnd {
+  /** The last bytes, where llama-server writes what it counted. */
+  tail: Uint8Array;
+  failed: { cause: unknown } | null;
+  left: boolean;
+}
+
+/**
+ * Passes the chunks on. `onEnd` is called once; the text it answers after a failure is sent as the
+ * last event, since the status is long gone.
+ */
+export function streamAnswer(
+  body: ReadableStream<Uint8Array>,
+  onEnd: (end: AnswerEnd) => string | null,
+): ReadableStream<Uint8Array> {
+  const reader = body.getReader();
+  // What counts stands in the last event but one: two chunks are kept, never the text before.
+  let last = new Uint8Array();
+  let before = new Uint8Array();
+  let ended = false;
+  function end(failed: AnswerEnd["failed"], left: boolean): string | null {
+    if (ended) return null;
+    ended = true;
+    return onEnd({ tail: joined(before, last), failed, left });
+  }
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      try {
+        const { done, value } = await reader.read();
+        if (done) {
+          end(null, false);
+          controller.close();
+          return;
+        }
+        before = last;
+        last = value as Uint8Array<ArrayBuffer>;
+        controller.enqueue(value);
+      } catch (cause) {
+        const event = end({ cause }, false);
+        // A line of its own: the chunk before it may have ended in the middle of an event.
+        if (event !== null) controller.enqueue(new TextEncoder().encode(`\n\n${event}`));
+        controller.close();
+      }
+    },
+    cancel(reason) {
+      end(null, true);
+      return reader.cancel(reason).catch(() => {});
+    },
+  });
+}
+
+function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
+  const both = new Uint8Array(first.length + second.length);
+  both.set(first);
+  both.set(second, first.length);
+  return both;
+}

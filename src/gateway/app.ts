@@ -1,0 +1,82 @@
+// The gateway as one Hono app: the order of what every request passes, and who answers which path.
+
+import { Hono } from "@hono/hono";
+import { AppError } from "../errors.ts";
+import { adminRoutes } from "./admin.ts";
+import type { OpenDoor } from "./doors.ts";
+import { dialectOf, renderError } from "./error_response.ts";
+import type { GatewayEnv } from "./gateway_env.ts";
+import { generateRoutes } from "./generate.ts";
+import { createGuard } from "./guard.ts";
+import { OpenRequests } from "./open_requests.ts";
+import { openaiRoutes } from "./openai.ts";
+import { pageRoutes } from "./page.ts";
+import type { Parts } from "./parts.ts";
+import { answerUnmatched } from "./unmatched.ts";
+import { forwardNative, rawPath, upstreamRoutes } from "./upstream.ts";
+
+/** What listens on the gateway's port and on the doors. */
+export interface Gateway {
+  handle(request: Request, info: Deno.ServeHandlerInfo<Deno.NetAddr>): Response | Promise<Response>;
+  handleDoor(
+    request: Request,
+    info: Deno.ServeHandlerInfo<Deno.NetAddr>,
+    door: OpenDoor,
+  ): Response | Promise<Response>;
+}
+
+export function createGateway(parts: Parts): Gateway {
+  const guard = createGuard({ config: parts.config(), port: () => parts.port() });
+  const app = new Hono<GatewayEnv>();
+  app.use(guard);
+  app.route("/", openaiRoutes(parts));
+  app.route("/", generateRoutes(parts));
+  app.route("/", upstreamRoutes(parts));
+  app.route("/", adminRoutes(parts));
+  app.route("/", pageRoutes(parts));
+  app.get("/health", (context) => context.json({ status: "ok" }));
+  finish(app, parts);
+  const open = new OpenRequests(parts.config().connectionLimit);
+  function fetch(own: Hono<GatewayEnv>, request: Request, env: GatewayEnv["Bindings"]) {
+    try {
+      open.enter(env.info);
+    } catch (error) {
+      return renderError(error, { dialect: dialectOf(request.url), log: parts.log });
+    }
+    return own.fetch(request, env);
+  }
+  return {
+    handle: (request, info) => fetch(app, request, { info, localPort: parts.port() }),
+    handleDoor: (request, info, door) =>
+      fetch(doorApp(parts, { guard, door }), request, { info, localPort: door.port }),
+  };
+}
+
+const doorApps = new WeakMap<OpenDoor, Hono<GatewayEnv>>();
+
+// A door answers for its one model, with the same guard in front.
+function doorApp(
+  parts: Parts,
+  { guard, door }: { guard: ReturnType<typeof createGuard>; door: OpenDoor },
+): Hono<GatewayEnv> {
+  const known = doorApps.get(door);
+  if (known !== undefined) return known;
+  const app = new Hono<GatewayEnv>();
+  app.use(guard);
+  app.all("/*", (context) =>
+    forwardNative(parts, context, { name: door.modelId, path: rawPath(context) }));
+  finish(app, parts);
+  doorApps.set(door, app);
+  return app;
+}
+
+function finish(app: Hono<GatewayEnv>, parts: Parts): void {
+  app.notFound((context) => answerUnmatched(app, context));
+  app.onError((error, context) => {
+    const dialect = dialectOf(context.req.path);
+    if (error instanceof AppError && error.status >= 500) {
+      parts.log.debug("Request refused", { code: error.code, path: context.req.path });
+    }
+    return renderError(error, { dialect, log: parts.log });
+  });
+}

@@ -1,0 +1,73 @@
+// Errors as answers: an AppError in the caller's dialect; anything else is a bug, answered with an
+// ID that is in the log and with no detail.
+
+import type { ErrorBody } from "../api_types.ts";
+import { AppError, messageOf } from "../errors.ts";
+import type { Log } from "../log.ts";
+
+/** Whose error shape the caller expects. Further dialects come with their routes. */
+export type Dialect = "openai";
+
+/** By the path or the whole address of a request. */
+export function dialectOf(_url: string): Dialect {
+  return "openai";
+}
+
+/** The answer to anything that was thrown; what is no AppError is logged here. */
+export function renderError(error: unknown, options: { dialect: Dialect; log: Log }): Response {
+  return renderAppError(toAppError(error, options.log), options.dialect);
+}
+
+/** An AppError as it is; a bug becomes `internal` with the ID under which it was logged. */
+export function toAppError(error: unknown, log: Log): AppError {
+  if (error instanceof AppError) return error;
+  const id = crypto.randomUUID().slice(0, 8);
+  log.error("Request failed by a bug", {
+    id,
+    reason: messageOf(error),
+    stack: error instanceof Error ? error.stack ?? null : null,
+  });
+  return new AppError(
+    "internal",
+    `Cannot answer because of a bug in this server. Look for ${id} in its log and report it`,
+    { values: { id } },
+  );
+}
+
+export function renderAppError(error: AppError, dialect: Dialect): Response {
+  const response = Response.json(errorJson(error, dialect), { status: error.status });
+  const { headers } = response;
+  headers.set("cache-control", "no-store");
+  if (error.retryAfterSeconds !== null) {
+    headers.set("retry-after", String(Math.ceil(error.retryAfterSeconds)));
+  }
+  if (error.status === 401) headers.set("www-authenticate", "Bearer");
+  return response;
+}
+
+/** The JSON of an error answer; also the last event of a stream that broke. */
+export function errorJson(error: AppError, _dialect: Dialect): Record<string, unknown> {
+  const { message, code, values, param } = error;
+  return { error: { message, type: typeOf(error.status), code, values, param } };
+}
+
+/** An error as a field of a row. */
+export function errorBody(error: AppError): ErrorBody {
+  return { message: error.message, code: error.code, values: { ...error.values } };
+}
+
+// OpenAI's and llama-server's words, by which their clients tell errors apart.
+function typeOf(status: number): string {
+  switch (status) {
+    case 401:
+      return "authentication_error";
+    case 403:
+      return "permission_error";
+    case 404:
+      return "not_found_error";
+    case 503:
+      return "unavailable_error";
+    default:
+      return status < 500 ? "invalid_request_error" : "server_error";
+  }
+}

@@ -1,0 +1,126 @@
+// POST /generate, the seed's own dialect: a prompt in, a response out.
+
+import { type Context, Hono } from "@hono/hono";
+import type { GenerateAnswer } from "../api_types.ts";
+import { AppError } from "../errors.ts";
+import type { Model } from "../models/library.ts";
+import { errorJson } from "./error_response.ts";
+import { findModel } from "./find_model.ts";
+import { forward, type Upstream } from "./forward.ts";
+import type { GatewayEnv } from "./gateway_env.ts";
+import { parseJson, readBody } from "./json_body.ts";
+import { keepAliveOf, modelName } from "./openai.ts";
+import type { Parts } from "./parts.ts";
+import { sseEvents } from "./sse_events.ts";
+
+export function generateRoutes(parts: Parts): Hono<GatewayEnv> {
+  const routes = new Hono<GatewayEnv>();
+  routes.post("/generate", (context) => generate(parts, context));
+  return routes;
+}
+
+async function generate(parts: Parts, context: Context<GatewayEnv>): Promise<Response> {
+  const body = parseJson(await readBody(context.req.raw, parts.config().bodyLimitBytes));
+  const model = await findModel(parts, modelName(body.model_id ?? body.model));
+  const stream = optional(body, "stream", "boolean") ?? false;
+  const chat = model.facts === null || model.facts.chatTemplate !== null;
+  const upstreamBody = {
+    ...(chat ? { messages: [{ role: "user", content: promptOf(body) }] } : {
+      prompt: promptOf(body),
+    }),
+    model: model.id,
+    stream,
+    ...(stream && { stream_options: { include_usage: true } }),
+    max_tokens: optional(body, "max_tokens", "number"),
+    temperature: optional(body, "temperature", "number"),
+    stop: body.stop,
+  };
+  return await forward(parts, {
+    context,
+    model,
+    path: chat ? "/v1/chat/completions" : "/v1/completions",
+    body: new TextEncoder().encode(JSON.stringify(upstreamBody)),
+    stream,
+    keepAliveMs: keepAliveOf(body),
+    whole: (upstream) => wholeAnswer(model, upstream),
+    chunks: (upstream, chunks) => streamedAnswer(model, { upstream, chunks }),
+    errorEvent: (error) => `data: ${JSON.stringify(errorJson(error, "openai"))}\n\n`,
+  });
+}
+
+function promptOf(body: Record<string, unknown>): string {
+  if (typeof body.prompt === "string") return body.prompt;
+  throw new AppError(
+    "invalid_request",
+    'Cannot read "prompt": send {"model_id": "hello", "prompt": "hi"}',
+    { param: "prompt" },
+  );
+}
+
+function optional<T extends "boolean" | "number">(
+  body: Record<string, unknown>,
+  name: string,
+  type: T,
+): (T extends "boolean" ? boolean : number) | undefined {
+  const value = body[name];
+  if (value === undefined || value === null) return undefined;
+  if (typeof value === type) return value as T extends "boolean" ? boolean : number;
+  throw new AppError("invalid_request", `Cannot read "${name}": it must be a ${type}`, {
+    param: name,
+  });
+}
+
+/** What this file uses of OpenAI's answers, whole or in chunks. */
+interface Completion {
+  choices?: {
+    message?: { content?: string | null };
+    delta?: { content?: string | null };
+    text?: string;
+    finish_reason?: string | null;
+  }[];
+  usage?: { prompt_tokens?: number; completion_tokens?: number };
+  error?: unknown;
+}
+
+function wholeAnswer(model: Model, { bytes, lease }: Upstream): Response {
+  const completion: Completion = JSON.parse(new TextDecoder().decode(bytes!));
+  const choice = completion.choices?.[0];
+  const answer: GenerateAnswer = {
+    model_id: model.id,
+    response: choice?.message?.content ?? choice?.text ?? "",
+    done: true,
+    done_reason: choice?.finish_reason ?? null,
+    port: lease.port,
+    load_ms: Math.round(lease.loadMs),
+    prompt_tokens: completion.usage?.prompt_tokens ?? null,
+    completion_tokens: completion.usage?.completion_tokens ?? null,
+  };
+  return Response.json(answer);
+}
+
+function streamedAnswer(
+  model: Model,
+  { upstream, chunks }: { upstream: Upstream; chunks: ReadableStream<Uint8Array> },
+): ReadableStream<Uint8Array> {
+  const last: GenerateAnswer = {
+    model_id: model.id,
+    response: "",
+    done: true,
+    done_reason: null,
+    port: upstream.lease.port,
+    load_ms: Math.round(upstream.lease.loadMs),
+    prompt_tokens: null,
+    completion_tokens: null,
+  };
+  return sseEvents(chunks, (data) => {
+    if (data === "[DONE]") return last;
+    const chunk: Completion = JSON.parse(data);
+    if (chunk.error !== undefined) return chunk;
+    last.prompt_tokens = chunk.usage?.prompt_tokens ?? last.prompt_tokens;
+    last.completion_tokens = chunk.usage?.completion_tokens ?? last.completion_tokens;
+    const choice = chunk.choices?.[0];
+    last.done_reason = choice?.finish_reason ?? last.done_reason;
+    const response = choice?.delta?.content ?? choice?.text ?? "";
+    return response === "" ? null : { response };
+  });
+}

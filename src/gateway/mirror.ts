@@ -1,0 +1,126 @@
+// Carries what the orchestrator and the library report to those who look on: the registry's rows and
+// the event stream. Nothing is decided here, and a request never waits for it.
+
+import { messageOf } from "../errors.ts";
+import type { ModelChange } from "../models/library.ts";
+import type { Entry } from "../orchestrator/entry.ts";
+import { errorBody } from "./error_response.ts";
+import { modelRow } from "./model_rows.ts";
+import type { Parts } from "./parts.ts";
+
+/** Leases come and go thousands of times a second: people see them this often. */
+const WATCH_MS = 500;
+
+export class Mirror implements Disposable {
+  readonly #parts: Parts;
+  readonly #changed = new Set<string>();
+  readonly #seenActivity = new Map<string, number>();
+  readonly #timers: ReturnType<typeof setInterval>[] = [];
+  readonly #unlisten: () => void;
+  #flushQueued = false;
+  #sweep: ReturnType<typeof setTimeout> | null = null;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#unlisten = parts.library.onChange((change) => this.#onLibrary(change));
+    this.#timers.push(setInterval(() => this.#watch(), WATCH_MS));
+    this.#armSweep();
+  }
+
+  /** A model's state changed: its row is written now, since the process may die at any instruction. */
+  changed(entry: Entry): void {
+    this.#writeRow(entry.model.id);
+    this.#changed.add(entry.model.id);
+    if (this.#flushQueued) return;
+    this.#flushQueued = true;
+    // Several changes of one moment are one event.
+    queueMicrotask(() => this.#flush());
+  }
+
+  #flush(): void {
+    this.#flushQueued = false;
+    for (const id of this.#changed) this.#emit(id);
+    this.#changed.clear();
+  }
+
+  #emit(id: string): void {
+    const { events, library } = this.#parts;
+    const model = library.get(id);
+    if (!events.hasListeners || model === undefined) return;
+    events.emit({ type: "model", data: modelRow(this.#parts, model) });
+  }
+
+  #writeRow(id: string): void {
+    const { registry, orchestrator } = this.#parts;
+    const entry = orchestrator.entry(id);
+    const process = entry?.instance.process ?? null;
+    const activityMs = entry?.lastActivityMs ?? null;
+    const error = entry?.error ?? null;
+    const state = orchestrator.stateOf(id);
+    const isLive = state !== "stopped" && state !== "failed";
+    registry.setInstance(id, {
+      status: state,
+      door: entry?.door?.port ?? null,
+      pid: process?.pid ?? null,
+      startTime: process?.startTime ?? null,
+      boot: process?.boot || (isLive && this.#parts.boot) || null,
+      // Written before the process is there: by it an orphan is found that has no pid on record.
+      token: isLive ? entry?.instance.token || null : null,
+      ...(activityMs !== null && { lastActivity: new Date(activityMs).toISOString() }),
+      error: error === null ? null : errorBody(error),
+    });
+  }
+
+  // Uses since the last look, for the registry and for those who watch.
+  #watch(): void {
+    for (const entry of this.#parts.orchestrator.entries()) {
+      const { id } = entry.model;
+      const activityMs = entry.lastActivityMs;
+      if (activityMs === null || this.#seenActivity.get(id) === activityMs) continue;
+      this.#seenActivity.set(id, activityMs);
+      this.#parts.registry.touch(id, new Date(activityMs).toISOString());
+      this.#emit(id);
+    }
+  }
+
+  #onLibrary(change: ModelChange): void {
+    const { orchestrator, events } = this.#parts;
+    const model = change.added ?? change.updated;
+    if (model !== undefined) {
+      orchestrator.modelChanged(model);
+      this.#writeRow(model.id);
+      this.#emit(model.id);
+    }
+    if (change.removed === undefined) return;
+    const id = change.removed;
+    if (events.hasListeners) events.emit({ type: "model", data: { id, removed: true } });
+    void orchestrator.forget(id).catch((error) => {
+      this.#parts.log.warn("Cannot unload", { model: id, reason: messageOf(error) });
+    });
+  }
+
+  #armSweep(): void {
+    this.#sweep = setTimeout(async () => {
+      await this.#sweepNow();
+      if (this.#sweep !== null) this.#armSweep();
+    }, this.#parts.config().sweepMs);
+  }
+
+  /** The table against the real processes, the rows against the table, the folders against the library. */
+  async #sweepNow(): Promise<void> {
+    try {
+      await this.#parts.library.rescan();
+      await this.#parts.orchestrator.sweep();
+      for (const model of this.#parts.library.models()) this.#writeRow(model.id);
+    } catch (error) {
+      this.#parts.log.warn("Sweep failed", { reason: messageOf(error) });
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#unlisten();
+    for (const timer of this.#timers) clearInterval(timer);
+    if (this.#sweep !== null) clearTimeout(this.#sweep);
+    this.#sweep = null;
+  }
+}

@@ -1,0 +1,34 @@
+// All that the gateway's routes work with, made by `server.ts` and passed in.
+
+import type { RuntimeInfo } from "../api_types.ts";
+import type { Config } from "../config.ts";
+import type { Hardware } from "../hardware/hardware.ts";
+import type { Log } from "../log.ts";
+import type { Library } from "../models/library.ts";
+import type { Registry } from "../models/registry.ts";
+import type { Orchestrator } from "../orchestrator/orchestrator.ts";
+import type { HostPort } from "../runtime/host_port.ts";
+import type { Departures } from "./departures.ts";
+import type { Events } from "./events.ts";
+import type { Requests } from "./requests.ts";
+
+export interface Parts {
+  /** The settings as they are now: PUT /admin/settings replaces them. */
+  config(): Config;
+  setConfig(config: Config): void;
+  version: string;
+  /** This start of the system, as the host names it; "" where unknown. */
+  boot: string;
+  /** Port on which the gateway listens; the guard compares it with `Host`. */
+  port(): number;
+  log: Log;
+  host: HostPort;
+  hardware: Hardware;
+  library: Library;
+  registry: Registry;
+  orchestrator: Orchestrator;
+  runtime(): RuntimeInfo;
+  events: Events;
+  requests: Requests;
+  departures: Departures;
+}

@@ -1,0 +1,71 @@
+// llama-server's own API of one model: `/upstream/{model}/...` and the model's door.
+// What writes files, shows other clients' prompts or stops the process is not offered.
+
+import { type Context, Hono } from "@hono/hono";
+import { AppError } from "../errors.ts";
+import { findModel } from "./find_model.ts";
+import { forward } from "./forward.ts";
+import type { GatewayEnv } from "./gateway_env.ts";
+import { parseJson, readBody } from "./json_body.ts";
+import { refuseRemoteMedia } from "./media.ts";
+import { keepAliveOf } from "./openai.ts";
+import type { Parts } from "./parts.ts";
+
+const PREFIX = "/upstream/";
+/** First parts of llama-server's paths that are for its own parent or show what others wrote. */
+const NOT_OFFERED = new Set(["slots", "tools", "models", "cors-proxy", "mcp", "lora-adapters"]);
+
+export function upstreamRoutes(parts: Parts): Hono<GatewayEnv> {
+  const routes = new Hono<GatewayEnv>();
+  routes.all(`${PREFIX}:model/*`, (context) => {
+    const name = context.req.param("model");
+    // The path as it was sent: Hono decodes its own, and llama-server shall see what the client wrote.
+    const rest = rawPath(context).slice(PREFIX.length);
+    return forwardNative(parts, context, { name, path: rest.slice(rest.indexOf("/")) });
+  });
+  return routes;
+}
+
+/** Passes a request to a model as it is. Throws `route_not_found` for what is not offered. */
+export async function forwardNative(
+  parts: Parts,
+  context: Context<GatewayEnv>,
+  target: { name: string; path: string },
+): Promise<Response> {
+  checkOffered(target.path);
+  const model = await findModel(parts, target.name);
+  const { method } = context.req;
+  if (method === "GET" || method === "HEAD") {
+    return await forward(parts, { context, model, path: target.path, body: null, stream: false });
+  }
+  const body = await readBody(context.req.raw, parts.config().bodyLimitBytes);
+  // Only JSON has fields; what else a route takes (a file to transcribe) is its own matter.
+  const isJson = body[0] === 0x7b;
+  const fields = isJson ? parseJson(body) : {};
+  refuseRemoteMedia(fields);
+  return await forward(parts, {
+    context,
+    model,
+    path: target.path,
+    body,
+    contentType: isJson ? "application/json" : context.req.header("content-type") ?? null,
+    stream: fields.stream === true,
+    keepAliveMs: keepAliveOf(fields),
+  });
+}
+
+/** Path and query of the request line, undecoded. */
+export function rawPath(context: Context<GatewayEnv>): string {
+  const { url } = context.req.raw;
+  return url.slice(url.indexOf("/", url.indexOf("//") + 2));
+}
+
+function checkOffered(path: string): void {
+  const segments = path.split("?")[0]!.split("/").filter((segment) => segment !== "");
+  const first = segments[0] === "v1" ? segments[1] : segments[0];
+  const safe = /^[\w./-]*$/.test(path.split("?")[0]!) && !segments.includes("..");
+  if (safe && !NOT_OFFERED.has(first ?? "")) return;
+  throw new AppError("route_not_found", `Cannot pass "${path}" on: this route is not offered`, {
+    values: { path },
+  });
+}

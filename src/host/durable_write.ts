@@ -1,0 +1,55 @@
+// Writes a small file so that a power failure leaves the old or the new content, never a part.
+
+import { randomBytes } from "node:crypto";
+import { dirname } from "node:path";
+
+/** Writes aside, syncs, renames over `path`. Throws what the file system throws. */
+export async function durableWrite(path: string, text: string): Promise<void> {
+  const aside = `${path}.${randomBytes(6).toString("hex")}.tmp`;
+  try {
+    const file = await Deno.open(aside, { write: true, createNew: true, mode: 0o600 });
+    try {
+      await writeAll(file, new TextEncoder().encode(text));
+      await file.sync();
+    } finally {
+      file.close();
+    }
+    await Deno.rename(aside, path);
+  } catch (error) {
+    await removeIfThere(aside);
+    throw error;
+  }
+  await syncPath(dirname(path));
+}
+
+/** `FsFile.write` may write less than it was given. */
+export async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
+  let offset = 0;
+  while (offset < bytes.length) offset += await file.write(bytes.subarray(offset));
+}
+
+/** Makes a file, or the names in a folder, outlive a power failure. */
+export async function syncPath(path: string): Promise<void> {
+  // Windows cannot open a folder; its file systems order the rename themselves.
+  if (Deno.build.os === "windows" && (await Deno.lstat(path)).isDirectory) return;
+  using file = await Deno.open(path, { read: true });
+  await file.sync();
+}
+
+/** Every file and folder below `folder`, itself included. Symbolic links are left alone. */
+export async function syncTree(folder: string): Promise<void> {
+  for await (const entry of Deno.readDir(folder)) {
+    const path = `${folder}/${entry.name}`;
+    if (entry.isDirectory) await syncTree(path);
+    else if (entry.isFile) await syncPath(path);
+  }
+  await syncPath(folder);
+}
+
+export async function removeIfThere(path: string): Promise<void> {
+  try {
+    await Deno.remove(path, { recursive: true });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}

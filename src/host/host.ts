@@ -1,0 +1,243 @@
+// Answers the server's messages and keeps the server alive: the only side that starts programs.
+// It takes no input but the command line and the messages, and checks each of those.
+
+import type { Config } from "../config.ts";
+import { AppError, messageOf } from "../errors.ts";
+import type { Log } from "../log.ts";
+import { findCageTools } from "./cage.ts";
+import { buildCommand, type LaunchCommand } from "./launch.ts";
+import type { HostCallName, HostCalls, LaunchSpec, ToHost, ToServer } from "./messages.ts";
+import { checkModelPaths } from "./model_paths.ts";
+import { createConnectionsProbe } from "./probes/connections_probe.ts";
+import { HostProbe } from "./probes/host_probe.ts";
+import { createProcessProbe } from "./probes/process_probe.ts";
+import { Processes } from "./processes.ts";
+import { RuntimeKeeper, type RuntimeKeeperOptions } from "./runtime_keeper.ts";
+import { serverScope } from "./scope.ts";
+import type { ServerLock } from "./server_lock.ts";
+import { ServerWorker } from "./server_worker.ts";
+import type { SocketFolder } from "./socket_folder.ts";
+
+export interface HostOptions {
+  config: Config;
+  version: string;
+  log: Log;
+  lock: ServerLock;
+  sockets: SocketFolder;
+  staticDir: string;
+  findRuntime: RuntimeKeeperOptions["find"];
+  /** The gateway listens: called once, however often the server starts again. */
+  onReady(address: string): void;
+}
+
+const READING_INTERVAL_MS = 2_000;
+/** The answers in progress get so long when the program is asked to end. */
+const DRAIN_MS = 35_000;
+
+export class Host implements AsyncDisposable {
+  readonly #options: HostOptions;
+  readonly #platform = Deno.build.os;
+  readonly #probe = new HostProbe();
+  readonly #connections = createConnectionsProbe();
+  readonly #processes: Processes;
+  readonly #runtime: RuntimeKeeper;
+  readonly #server: ServerWorker;
+  readonly #failed = Promise.withResolvers<never>();
+  #watch: ReturnType<typeof setInterval> | null = null;
+  #drained: PromiseWithResolvers<void> | null = null;
+  #boot = "";
+  #address: { name: string; port: number } | null = null;
+
+  constructor(options: HostOptions) {
+    this.#options = options;
+    this.#failed.promise.catch(() => {});
+    this.#processes = new Processes({
+      log: options.log.for("processes"),
+      probe: createProcessProbe(),
+      tools: findCageTools(this.#platform),
+    });
+    this.#runtime = new RuntimeKeeper({
+      find: options.findRuntime,
+      onChange: (runtime) => this.#post({ type: "runtime", runtime }),
+    });
+    const { config, sockets, staticDir } = options;
+    this.#server = new ServerWorker({
+      url: import.meta.resolve("../server.ts"),
+      permissions: serverScope(config, {
+        staticDir,
+        socketDir: sockets.dir,
+        places: sockets.places,
+      }),
+      log: options.log.for("server"),
+      init: () => ({
+        type: "init",
+        // Started again it listens where it listened: clients and doors know the port.
+        config: this.#address === null ? config : { ...config, port: this.#address.port },
+        places: sockets.places,
+        version: options.version,
+        boot: this.#boot,
+      }),
+      onMessage: (message) => this.#receive(message),
+      onCrash: () => this.#processes.stopAll(1_000),
+      onHopeless: (error) => this.#failed.reject(error),
+    });
+  }
+
+  async start(): Promise<void> {
+    // Elsewhere it takes a program that would hold up the start.
+    if (this.#platform === "linux") this.#boot = await createProcessProbe().bootId();
+    this.#server.start();
+  }
+
+  /** Rejects when the server cannot go on. */
+  get failed(): Promise<never> {
+    return this.#failed.promise;
+  }
+
+  /** Lets the server finish its answers, stops every instance, ends the server. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#watch !== null) clearInterval(this.#watch);
+    if (this.#server.running) {
+      this.#drained = Promise.withResolvers();
+      this.#server.expectEnd();
+      this.#post({ type: "drain" });
+      await within(this.#drained.promise, DRAIN_MS);
+    }
+    this.#server.terminate();
+    await this.#processes[Symbol.asyncDispose]();
+    await this.#probe[Symbol.asyncDispose]();
+  }
+
+  #post(message: ToServer): void {
+    this.#server.post(message);
+  }
+
+  #receive(message: ToHost): void {
+    switch (message.type) {
+      case "call":
+        void this.#answer(message.call, message.name, message.params);
+        return;
+      case "watch":
+        return this.#setWatch(message.on);
+      case "log":
+        return this.#options.log.for(message.entry.part)[message.entry.level](
+          message.entry.message,
+          message.entry.fields,
+        );
+      case "listening":
+        return this.#onListening(message.address, message.port);
+      case "fatal":
+        return this.#failed.reject(AppError.fromData(message.error));
+      case "drained":
+        return this.#drained?.resolve();
+      case "heartbeat":
+        return;
+    }
+  }
+
+  #onListening(name: string, port: number): void {
+    const first = this.#address === null;
+    this.#address = { name, port };
+    const address = `http://${name.includes(":") ? `[${name}]` : name}:${port}`;
+    if (!first) return;
+    this.#options.lock.note({ address, pid: Deno.pid });
+    this.#options.onReady(address);
+    // Not before: what a user waits for first is the page.
+    void this.#runtime.get({ retry: false }).catch((error) => {
+      this.#options.log.warn("No runtime", { reason: messageOf(error) });
+    });
+  }
+
+  async #answer<K extends HostCallName>(
+    call: number,
+    name: K,
+    params: HostCalls[K]["params"],
+  ): Promise<void> {
+    const calls: { [N in HostCallName]: (given: never) => unknown } = this.#calls;
+    try {
+      if (!Object.hasOwn(calls, name)) throw new Error(`Unknown call "${name}"`);
+      const result = await calls[name](params as never);
+      this.#post({ type: "result", call, result });
+    } catch (error) {
+      if (!(error instanceof AppError)) {
+        this.#options.log.error("Call failed", { call: name, reason: messageOf(error) });
+      }
+      const known = error instanceof AppError
+        ? error
+        : new AppError("internal", `The host could not do "${name}": ${messageOf(error)}`);
+      this.#post({ type: "error", call, error: known.toData() });
+    }
+  }
+
+  readonly #calls = {
+    start: async ({ id, launch }: HostCalls["start"]["params"]) => {
+      const { program, command } = await this.#command(launch);
+      return this.#processes.start(id, {
+        launchable: { program, ...command },
+        onLines: (lines) => this.#post({ type: "lines", id, lines }),
+        onExit: (code, signal) => this.#post({ type: "exited", id, code, signal }),
+      });
+    },
+    stop: async ({ id, graceMs }: HostCalls["stop"]["params"]) => {
+      await this.#processes.stop(id, graceMs);
+      return { exited: true };
+    },
+    command: async ({ launch }: HostCalls["command"]["params"]) => {
+      const { program, command } = await this.#command(launch);
+      return { commandLine: [program, ...command.args] };
+    },
+    reading: () => this.#probe.read(),
+    processes: () => this.#processes.running(),
+    reap: async ({ rows }: HostCalls["reap"]["params"]) => ({
+      killed: await this.#processes.reap(rows),
+    }),
+    runtime: async ({ retry }: HostCalls["runtime"]["params"]) => {
+      await this.#runtime.get({ retry });
+      return this.#runtime.info;
+    },
+    departed: async ({ connections }: HostCalls["departed"]["params"]) => ({
+      departed: await this.#connections.departed(connections),
+    }),
+  };
+
+  async #command(launch: LaunchSpec): Promise<{ program: string; command: LaunchCommand }> {
+    const runtime = await this.#runtime.get({ retry: true });
+    const { config, sockets } = this.#options;
+    checkModelPaths(launch, [config.home, ...config.modelsDirs]);
+    const place = sockets.places[launch.place];
+    if (place === undefined) throw new AppError("invalid_request", "No such place");
+    const command = buildCommand(launch, {
+      flags: runtime.flags,
+      hasDevices: runtime.devices.length > 0,
+      place,
+      platform: this.#platform,
+    });
+    // A process that was killed leaves its socket behind, and the next one would not start over it.
+    if ("socketPath" in place) removeSocket(place.socketPath);
+    return { program: runtime.path, command };
+  }
+
+  #setWatch(on: boolean): void {
+    if (this.#watch !== null) clearInterval(this.#watch);
+    this.#watch = on
+      ? setInterval(async () => {
+        this.#post({ type: "reading", reading: await this.#probe.read() });
+      }, READING_INTERVAL_MS)
+      : null;
+  }
+}
+
+function removeSocket(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+async function within(promise: Promise<void>, timeoutMs: number): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const timeout = new Promise<void>((resolve) => timer = setTimeout(resolve, timeoutMs));
+  await Promise.race([promise, timeout]);
+  clearTimeout(timer);
+}

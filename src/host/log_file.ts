@@ -1,0 +1,62 @@
+// `<home>/logs/zombiecoder.log`: a line per event, five files of at most 10 MB; warnings on stderr too.
+
+import { join } from "node:path";
+import { formatEntry, type LogEntry } from "../log.ts";
+
+const MOST_BYTES = 10_000_000;
+const MOST_FILES = 5;
+
+export class LogFile implements Disposable {
+  readonly #dir: string;
+  readonly #encoder = new TextEncoder();
+  #file: Deno.FsFile | null = null;
+  #bytes = 0;
+
+  constructor(dir: string) {
+    this.#dir = dir;
+  }
+
+  /** Never throws: a full disk must not stop the server, and stderr still has what matters. */
+  write(entry: LogEntry): void {
+    const line = this.#encoder.encode(formatEntry(entry) + "\n");
+    if (entry.level === "warn" || entry.level === "error") tryTo(() => Deno.stderr.writeSync(line));
+    tryTo(() => {
+      this.#file ??= this.#open();
+      this.#file.writeSync(line);
+      this.#bytes += line.length;
+      if (this.#bytes > MOST_BYTES) this.#rotate();
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.#file?.close();
+    this.#file = null;
+  }
+
+  #path(number: number): string {
+    return join(this.#dir, number === 0 ? "zombiecoder.log" : `zombiecoder.${number}.log`);
+  }
+
+  #open(): Deno.FsFile {
+    Deno.mkdirSync(this.#dir, { recursive: true, mode: 0o700 });
+    const file = Deno.openSync(this.#path(0), { create: true, append: true, mode: 0o600 });
+    this.#bytes = file.statSync().size;
+    return file;
+  }
+
+  #rotate(): void {
+    this.#file?.close();
+    this.#file = null;
+    for (let number = MOST_FILES - 2; number >= 0; number--) {
+      tryTo(() => Deno.renameSync(this.#path(number), this.#path(number + 1)));
+    }
+  }
+}
+
+function tryTo(action: () => void): void {
+  try {
+    action();
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+  }
+}

@@ -1,0 +1,178 @@
+// Every llama-server that we started: start, stop, reap, and those that an earlier life left behind.
+
+import { dirname } from "node:path";
+import { AppError, messageOf } from "../errors.ts";
+import type { Log } from "../log.ts";
+import type { CageTools, Launchable } from "./cage.ts";
+import { caged } from "./cage.ts";
+import { LineBatches } from "./line_batches.ts";
+import type { LeftoverProcess, RunningProcess, StartedProcess } from "./messages.ts";
+import { leftoverPids, type ProcessProbe } from "./probes/process_probe.ts";
+
+export interface ProcessesOptions {
+  log: Log;
+  probe: ProcessProbe;
+  tools: CageTools;
+}
+
+export interface StartOptions {
+  launchable: Launchable;
+  onLines(lines: string[]): void;
+  onExit(code: number, signal: string | null): void;
+}
+
+interface Child {
+  process: Deno.ChildProcess;
+  stdin: WritableStreamDefaultWriter<Uint8Array>;
+  /** Resolves when the process is reaped. */
+  ended: Promise<void>;
+}
+
+/** By which llama-server ends at once, with code 0. */
+const EXIT_LINE = new TextEncoder().encode("cmd_router_to_child:exit\n");
+/** A process that neither reads its stdin nor its signals gets so long before it is killed. */
+const TERM_AFTER_MS = 500;
+
+export class Processes implements AsyncDisposable {
+  readonly #options: ProcessesOptions;
+  readonly #children = new Map<number, Child>();
+  #closed = false;
+
+  constructor(options: ProcessesOptions) {
+    this.#options = options;
+  }
+
+  /** Starts a process under the server's number for it. Throws `load_failed` where the system refuses. */
+  async start(id: number, options: StartOptions): Promise<StartedProcess> {
+    if (this.#closed) throw new AppError("shutting_down", "The server is stopping");
+    if (this.#children.has(id)) throw new Error(`Process number ${id} is taken`);
+    const { program, args, env } = caged(options.launchable, this.#options.tools);
+    const process = spawn(program, {
+      args,
+      env,
+      clearEnv: true,
+      cwd: dirname(options.launchable.program),
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+      // A group of its own: Ctrl-C in a terminal reaches us alone, and SIGKILL reaches its children.
+      detached: true,
+    });
+    const lines = new LineBatches(options.onLines);
+    const output = Promise.all([lines.read(process.stdout), lines.read(process.stderr)]);
+    const ended = process.status.then(async (status) => {
+      // A grandchild may hold the pipes open: what it says is not waited for long.
+      await Promise.race([output, delay(TERM_AFTER_MS)]);
+      lines.flush();
+      this.#children.delete(id);
+      options.onExit(status.code, status.signal);
+    });
+    this.#children.set(id, { process, stdin: process.stdin.getWriter(), ended });
+    // The process loads meanwhile.
+    const { probe } = this.#options;
+    const [facts, boot] = await Promise.all([probe.readProcess(process.pid), probe.bootId()]);
+    return {
+      pid: process.pid,
+      startTime: facts?.startTime ?? "",
+      boot,
+      commandLine: [options.launchable.program, ...options.launchable.args],
+    };
+  }
+
+  /** Exit line on stdin, SIGTERM, then SIGKILL to the group; resolves when it is reaped. */
+  async stop(id: number, graceMs: number): Promise<void> {
+    const child = this.#children.get(id);
+    if (child === undefined) return;
+    // The pipe may be gone already: the process is then on its way out.
+    child.stdin.write(EXIT_LINE).catch(() => {});
+    const term = setTimeout(() => signalTo(child.process, "SIGTERM"), TERM_AFTER_MS);
+    const kill = setTimeout(() => killGroup(child.process), graceMs);
+    try {
+      await child.ended;
+    } finally {
+      clearTimeout(term);
+      clearTimeout(kill);
+      // An exit line that nobody read is still on its way; abort() would wait for it.
+      child.stdin.abort().catch(() => {});
+    }
+  }
+
+  running(): Promise<RunningProcess[]> {
+    return Promise.all(
+      [...this.#children].map(async ([id, { process: { pid } }]) => {
+        const facts = await this.#options.probe.readProcess(pid);
+        return { id, pid, rssBytes: facts?.rssBytes ?? null };
+      }),
+    );
+  }
+
+  /** Ends processes of an earlier life: only where pid, start time, boot and token all match. */
+  async reap(rows: readonly LeftoverProcess[]): Promise<number[]> {
+    const { probe, log } = this.#options;
+    const killed: number[] = [];
+    for (const row of rows) {
+      for (const pid of await leftoverPids(row, probe)) {
+        if (this.#isOurs(pid)) continue;
+        log.warn("Process of an earlier life is stopped", { pid });
+        if (killPid(pid)) killed.push(pid);
+      }
+    }
+    return killed;
+  }
+
+  #isOurs(pid: number): boolean {
+    return [...this.#children.values()].some((child) => child.process.pid === pid);
+  }
+
+  /** Stops all of them at once; nothing can be started afterwards. */
+  async stopAll(graceMs: number): Promise<void> {
+    await Promise.all([...this.#children.keys()].map((id) => this.stop(id, graceMs)));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    await this.stopAll(2_000);
+  }
+}
+
+function spawn(program: string, options: Deno.CommandOptions) {
+  try {
+    return new Deno.Command(program, options).spawn();
+  } catch (error) {
+    throw new AppError("load_failed", `Cannot start "${program}": ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+function signalTo(process: Deno.ChildProcess, signal: Deno.Signal): void {
+  try {
+    process.kill(signal);
+  } catch (error) {
+    // It ended between the look and the signal.
+    if (!(error instanceof TypeError) && !(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+function killGroup(process: Deno.ChildProcess): void {
+  if (Deno.build.os === "windows") return signalTo(process, "SIGKILL");
+  try {
+    Deno.kill(-process.pid, "SIGKILL");
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+function killPid(pid: number): boolean {
+  try {
+    Deno.kill(pid, "SIGKILL");
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+function delay(delayMs: number): Promise<void> {
+  return new Promise((resolve) => Deno.unrefTimer(setTimeout(resolve, delayMs) as never));
+}

@@ -1,0 +1,100 @@
+// Runs a program to its end, bounded in time and output. Long-lived children are processes.ts's.
+
+export interface RunOptions {
+  cwd?: string;
+  /** The whole environment of the program unless `inherit` is set. */
+  environment?: Readonly<Record<string, string>>;
+  /** Adds our own environment: for tools of the system only, which need the user's proxy and locale. */
+  inherit?: boolean;
+  timeoutMs: number;
+  signal?: AbortSignal | undefined;
+}
+
+export interface RunResult {
+  code: number;
+  stdout: string;
+  stderr: string;
+  timedOut: boolean;
+}
+
+const OUTPUT_LIMIT_BYTES = 4 * 1024 * 1024;
+const KILL_AFTER_MS = 2_000;
+const PIPES_AFTER_EXIT_MS = 1_000;
+
+/**
+ * Starts `path` with `args` and waits for its end. Throws what `Deno.Command` throws where it cannot
+ * start (a missing ELF interpreter is `NotFound`), and the signal's reason after an abort.
+ */
+export async function runProgram(
+  path: string,
+  args: readonly string[],
+  options: RunOptions,
+): Promise<RunResult> {
+  options.signal?.throwIfAborted();
+  const child = new Deno.Command(path, {
+    args: [...args],
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    env: { ...options.environment },
+    clearEnv: options.inherit !== true,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+
+  let timedOut = false;
+  let killTimer: ReturnType<typeof setTimeout> | undefined;
+  const end = () => {
+    signalChild(child, "SIGTERM");
+    killTimer = setTimeout(() => signalChild(child, "SIGKILL"), KILL_AFTER_MS);
+  };
+  const timer = setTimeout(() => {
+    timedOut = true;
+    end();
+  }, options.timeoutMs);
+  options.signal?.addEventListener("abort", end, { once: true });
+
+  const stdout = collect(child.stdout);
+  const stderr = collect(child.stderr);
+  try {
+    const status = await child.status;
+    // A grandchild may keep a pipe open for ever: what came so far is then the output.
+    const pipesTimer = setTimeout(() => {
+      stdout.stop();
+      stderr.stop();
+    }, PIPES_AFTER_EXIT_MS);
+    const [out, err] = await Promise.all([stdout.text, stderr.text]);
+    clearTimeout(pipesTimer);
+    options.signal?.throwIfAborted();
+    return { code: status.code, stdout: out, stderr: err, timedOut };
+  } finally {
+    clearTimeout(timer);
+    clearTimeout(killTimer);
+    options.signal?.removeEventListener("abort", end);
+  }
+}
+
+function signalChild(child: Deno.ChildProcess, signal: Deno.Signal): void {
+  try {
+    child.kill(signal);
+  } catch (error) {
+    // It ended between the decision and the signal.
+    if (!(error instanceof TypeError || error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+function collect(stream: ReadableStream<Uint8Array>) {
+  const reader = stream.getReader();
+  const decoder = new TextDecoder();
+  async function read(): Promise<string> {
+    let text = "";
+    let sizeBytes = 0;
+    while (true) {
+      const { value, done } = await reader.read();
+      if (done) return text + decoder.decode();
+      sizeBytes += value.length;
+      // Past the limit the pipe is still drained: a full pipe would block the program.
+      if (sizeBytes <= OUTPUT_LIMIT_BYTES) text += decoder.decode(value, { stream: true });
+    }
+  }
+  return { text: read(), stop: () => void reader.cancel() };
+}

@@ -1,0 +1,200 @@
+// The folder of installed llama.cpp builds: which are whole, which were left half-made, and who may
+// change it now. What is put there is install.ts's.
+
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { durableWrite, removeIfThere } from "./durable_write.ts";
+
+/** How an installed build came here; `runtime.json` in its folder. */
+export interface BuildRecord {
+  schema: 1;
+  /** Name of the install source, such as `github`. */
+  source: string;
+  /** Folder name, such as `llama-b11118-ubuntu-x64`. */
+  name: string;
+  build: number | null;
+  version: string;
+  /**
+   * `pinned`: the digest is in our code; `signed`: the distribution's signature; `unverified`: the digest came
+   * from the same server as the file.
+   */
+  verified: "pinned" | "signed" | "unverified";
+  /** What was fetched. */
+  archives: { name: string; sha256: string }[];
+  /** SHA-256 of the `llama-server` file itself. */
+  serverSha256: string;
+  /** Size in bytes of every file, by name: a file cut by a power failure shows. */
+  files: Record<string, number>;
+  /** ISO time. */
+  installedAt: string;
+}
+
+export interface InstalledBuild {
+  folder: string;
+  record: BuildRecord;
+}
+
+const RECORD = "runtime.json";
+// Only a folder with this file or with our work folders' name may be removed: the home may be any folder.
+const UNFINISHED = "runtime.unfinished";
+const WORK_FOLDER = /^\.partial-[0-9a-f]{32}$/;
+const LOCK_POLL_MS = 100;
+
+/** Whole builds, the highest build number first. A missing home has none. */
+export async function listBuilds(runtimeHome: string): Promise<InstalledBuild[]> {
+  const builds: InstalledBuild[] = [];
+  for (const name of await foldersOf(runtimeHome)) {
+    if (name.startsWith(".")) continue;
+    const folder = join(runtimeHome, name);
+    const record = await readRecord(folder);
+    if (record !== null && (await isWhole(folder, record))) builds.push({ folder, record });
+  }
+  return builds.sort((a, b) =>
+    (b.record.build ?? 0) - (a.record.build ?? 0) ||
+    b.record.installedAt.localeCompare(a.record.installedAt)
+  );
+}
+
+/** Marks a folder as ours and not whole; `finishBuild` ends that. */
+export async function markUnfinished(folder: string): Promise<void> {
+  await durableWrite(join(folder, UNFINISHED), "An installation that has not ended.\n");
+}
+
+export async function finishBuild(folder: string, record: BuildRecord): Promise<void> {
+  await durableWrite(join(folder, RECORD), JSON.stringify(record, null, 2) + "\n");
+  await removeIfThere(join(folder, UNFINISHED));
+}
+
+/** A new, empty folder inside the home, so that a rename moves its content into place. */
+export async function makeWorkFolder(runtimeHome: string): Promise<string> {
+  const folder = join(runtimeHome, `.partial-${randomBytes(16).toString("hex")}`);
+  await Deno.mkdir(folder, { mode: 0o700 });
+  return folder;
+}
+
+/**
+ * Takes a build out of the way in one step, into a work folder that is removed later. A folder that is
+ * not ours is an error, a missing one is fine.
+ */
+export async function moveBuildAside(folder: string, workFolder: string): Promise<void> {
+  if (!(await isThere(folder))) return;
+  if (!(await isFile(join(folder, RECORD))) && !(await isFile(join(folder, UNFINISHED)))) {
+    throw new Error(`"${folder}" is in the way: move it`);
+  }
+  await Deno.rename(folder, join(workFolder, `old-${randomBytes(6).toString("hex")}`));
+}
+
+/** Removes what an earlier installation left when it died. Call it with the lock held. */
+export async function removeLeftovers(runtimeHome: string): Promise<string[]> {
+  const removed: string[] = [];
+  for (const name of await foldersOf(runtimeHome)) {
+    const folder = join(runtimeHome, name);
+    if (!WORK_FOLDER.test(name)) {
+      if (!(await isFile(join(folder, UNFINISHED)))) continue;
+      if (await isFile(join(folder, RECORD))) {
+        // It died between the record and the removal of the mark.
+        await removeIfThere(join(folder, UNFINISHED));
+        continue;
+      }
+      // Renamed first: if this process dies too, what is left must still be known as ours.
+      const work = await makeWorkFolder(runtimeHome);
+      await moveBuildAside(folder, work);
+      await Deno.remove(work, { recursive: true });
+    } else {
+      await Deno.remove(folder, { recursive: true });
+    }
+    removed.push(name);
+  }
+  return removed;
+}
+
+/** Waits until no other process changes the home. The system lifts the lock of a dead process. */
+export async function lockRuntimeHome(
+  runtimeHome: string,
+  options: { signal: AbortSignal; onWait(): void },
+): Promise<Disposable> {
+  const path = join(runtimeHome, ".lock");
+  const file = await Deno.open(path, { read: true, write: true, create: true, mode: 0o600 });
+  try {
+    for (let waited = false; !(await file.tryLock(true)); waited = true) {
+      if (!waited) options.onWait();
+      await pause(LOCK_POLL_MS, options.signal);
+    }
+    return { [Symbol.dispose]: () => file.close() };
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const aborted = () => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    };
+    const timer = setTimeout(() => {
+      signal.removeEventListener("abort", aborted);
+      resolve();
+    }, ms);
+    signal.addEventListener("abort", aborted, { once: true });
+  });
+}
+
+async function foldersOf(folder: string): Promise<string[]> {
+  const names: string[] = [];
+  try {
+    for await (const entry of Deno.readDir(folder)) if (entry.isDirectory) names.push(entry.name);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  return names;
+}
+
+async function readRecord(folder: string): Promise<BuildRecord | null> {
+  let record: Partial<BuildRecord> | null;
+  try {
+    record = JSON.parse(await Deno.readTextFile(join(folder, RECORD)));
+  } catch {
+    // No record: a folder of someone else, or one that is not whole.
+    return null;
+  }
+  const known = typeof record === "object" && record !== null && record.schema === 1 &&
+    (record.build === null || typeof record.build === "number") &&
+    typeof record.installedAt === "string" && typeof record.source === "string" &&
+    typeof record.files === "object" && record.files !== null;
+  return known ? record as BuildRecord : null;
+}
+
+async function isWhole(folder: string, record: BuildRecord): Promise<boolean> {
+  for (const [name, sizeBytes] of Object.entries(record.files)) {
+    try {
+      const stat = await Deno.lstat(join(folder, name));
+      if (!stat.isFile || stat.size !== sizeBytes) return false;
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return false;
+      throw error;
+    }
+  }
+  return true;
+}
+
+async function isThere(path: string): Promise<boolean> {
+  try {
+    await Deno.lstat(path);
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+async function isFile(path: string): Promise<boolean> {
+  try {
+    return (await Deno.lstat(path)).isFile;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}

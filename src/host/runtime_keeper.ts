@@ -1,0 +1,74 @@
+// The one runtime that launches use: found or installed once, in the background, told as it goes.
+// How it is found is `install.ts`'s, loaded only when the search begins.
+
+import type { RuntimeInfo } from "../api_types.ts";
+import { AppError } from "../errors.ts";
+import type { Runtime } from "./find_runtime.ts";
+import type { InstallProgress } from "./install.ts";
+
+export interface RuntimeKeeperOptions {
+  /** Searches, and installs where nothing is found. */
+  find(onProgress: (progress: InstallProgress) => void): Promise<Runtime>;
+  onChange(runtime: RuntimeInfo): void;
+}
+
+export class RuntimeKeeper {
+  readonly #options: RuntimeKeeperOptions;
+  #finding: Promise<Runtime> | null = null;
+  #info: RuntimeInfo = {
+    phase: "unknown",
+    build: null,
+    version: null,
+    source: null,
+    devices: [],
+    activity: null,
+    progress: null,
+    error: null,
+  };
+
+  constructor(options: RuntimeKeeperOptions) {
+    this.#options = options;
+  }
+
+  get info(): RuntimeInfo {
+    return this.#info;
+  }
+
+  /** The runtime to launch with. Waits for an installation; after a failure `retry` searches again. */
+  get(options: { retry: boolean }): Promise<Runtime> {
+    if (this.#info.phase === "failed" && options.retry) this.#finding = null;
+    this.#finding ??= this.#find();
+    return this.#finding;
+  }
+
+  async #find(): Promise<Runtime> {
+    this.#tell({ phase: "looking", error: null });
+    try {
+      const runtime = await this.#options.find(({ activity, progress }) =>
+        this.#tell({ phase: "installing", activity, progress })
+      );
+      this.#tell({
+        phase: "ready",
+        build: runtime.build,
+        version: runtime.version,
+        source: runtime.source,
+        devices: [...runtime.devices],
+        activity: null,
+        progress: null,
+      });
+      return runtime;
+    } catch (error) {
+      const known = error instanceof AppError
+        ? error
+        : new AppError("runtime_missing", "Cannot find or install llama-server", { cause: error });
+      const { message, code, values } = known;
+      this.#tell({ phase: "failed", activity: null, error: { message, code, values } });
+      throw known;
+    }
+  }
+
+  #tell(change: Partial<RuntimeInfo>): void {
+    this.#info = { ...this.#info, ...change };
+    this.#options.onChange(this.#info);
+  }
+}

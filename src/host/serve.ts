@@ -1,0 +1,105 @@
+// The life of `zombiecoder serve`: lock, log, host, signals, exit code.
+
+import { dirname, join } from "node:path";
+import type { Config } from "../config.ts";
+import { AppError } from "../errors.ts";
+import { createLog } from "../log.ts";
+import { VERSION } from "../version.ts";
+import { Host } from "./host.ts";
+import { LogFile } from "./log_file.ts";
+import type { RuntimeKeeperOptions } from "./runtime_keeper.ts";
+import { ServerLock } from "./server_lock.ts";
+import { prepareSocketFolder } from "./socket_folder.ts";
+
+export interface ServeOptions {
+  config: Config;
+  /** Folder of the sources; of the executable where compiled. */
+  programDir: string;
+  /** Where the private folder of the sockets is made. */
+  socketBase: string;
+  /** The value of PATH. */
+  path: string | null;
+  io: { out(text: string): void; err(text: string): void };
+}
+
+/** Serves until a signal asks it to end (0) or it cannot go on (throws). */
+export async function serve(options: ServeOptions): Promise<number> {
+  const { config, io } = options;
+  using lock = ServerLock.take(config.home);
+  using logFile = new LogFile(join(config.home, "logs"));
+  const log = createLog({
+    part: "host",
+    level: config.logLevel,
+    write: (entry) => logFile.write(entry),
+  });
+  const ending = new AbortController();
+  await using host = new Host({
+    config,
+    log,
+    lock,
+    version: VERSION,
+    sockets: prepareSocketFolder({
+      base: options.socketBase,
+      home: config.home,
+      platform: Deno.build.os,
+    }),
+    staticDir: join(options.programDir, "static"),
+    findRuntime: runtimeFinder(options, { log, signal: ending.signal }),
+    onReady: (address) => io.out(`ZombieCoder is ready at ${address}\n`),
+  });
+  using stop = new StopSignals();
+  await host.start();
+  try {
+    await Promise.race([stop.received, host.failed]);
+  } finally {
+    ending.abort(new AppError("shutting_down", "The server is stopping"));
+  }
+  return 0;
+}
+
+function runtimeFinder(
+  options: ServeOptions,
+  { log, signal }: { log: ReturnType<typeof createLog>; signal: AbortSignal },
+): RuntimeKeeperOptions["find"] {
+  const { config } = options;
+  const folder = Deno.build.standalone ? dirname(Deno.execPath()) : options.programDir;
+  return async (onProgress) => {
+    const { findOrInstallRuntime } = await import("./install.ts");
+    const { installSources } = await import("./install_sources.ts");
+    return await findOrInstallRuntime({
+      llamaServer: config.llamaServer,
+      bundledFolder: join(folder, "config", "llama.cpp"),
+      runtimeHome: config.runtimeHome,
+      path: options.path,
+      sources: installSources(),
+      log: log.for("install"),
+      onProgress,
+      signal,
+    });
+  };
+}
+
+/** SIGINT and SIGTERM ask for a clean end; a second one ends at once. */
+class StopSignals implements Disposable {
+  readonly #received = Promise.withResolvers<void>();
+  readonly #signals: Deno.Signal[] = Deno.build.os === "windows"
+    ? ["SIGINT", "SIGBREAK"]
+    : ["SIGINT", "SIGTERM", "SIGHUP"];
+  #count = 0;
+  readonly #listener = () => {
+    if (++this.#count > 1) Deno.exit(1);
+    this.#received.resolve();
+  };
+
+  constructor() {
+    for (const signal of this.#signals) Deno.addSignalListener(signal, this.#listener);
+  }
+
+  get received(): Promise<void> {
+    return this.#received.promise;
+  }
+
+  [Symbol.dispose](): void {
+    for (const signal of this.#signals) Deno.removeSignalListener(signal, this.#listener);
+  }
+}

@@ -1,0 +1,75 @@
+// One server per home: the lock, and the note that tells a second start where the first one is.
+
+import { join } from "node:path";
+import { AppError } from "../errors.ts";
+
+/** What `<home>/run/server.json` holds. */
+export interface ServerNote {
+  address: string;
+  pid: number;
+}
+
+/** Held while the server runs; the system frees it when the process ends, however it ends. */
+export class ServerLock implements Disposable {
+  readonly #dir: string;
+  readonly #file: Deno.FsFile;
+
+  private constructor(dir: string, file: Deno.FsFile) {
+    this.#dir = dir;
+    this.#file = file;
+  }
+
+  /** Throws `already_running`, naming the address, or `folder_unusable`. */
+  static take(home: string): ServerLock {
+    const dir = join(home, "run");
+    let file: Deno.FsFile;
+    try {
+      Deno.mkdirSync(dir, { recursive: true, mode: 0o700 });
+      file = Deno.openSync(join(dir, "lock"), { create: true, read: true, write: true });
+    } catch (error) {
+      throw new AppError(
+        "folder_unusable",
+        `Cannot write into "${home}": ${(error as Error).message}. Choose another folder with --home`,
+        { cause: error, values: { path: home } },
+      );
+    }
+    if (file.tryLockSync(true)) return new ServerLock(dir, file);
+    file.close();
+    const note = readServerNote(home);
+    throw new AppError(
+      "already_running",
+      note === null
+        ? `ZombieCoder is already starting with "${home}"`
+        : `ZombieCoder is already running at ${note.address}`,
+      { values: { address: note?.address ?? null } },
+    );
+  }
+
+  /** Tells where the server is reached. */
+  note(note: ServerNote): void {
+    const path = join(this.#dir, "server.json");
+    // Read by others at any moment: never half written.
+    Deno.writeTextFileSync(`${path}.tmp`, JSON.stringify(note) + "\n");
+    Deno.renameSync(`${path}.tmp`, path);
+  }
+
+  [Symbol.dispose](): void {
+    try {
+      Deno.removeSync(join(this.#dir, "server.json"));
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+    this.#file.close();
+  }
+}
+
+/** The note of a running server; null where there is none or it cannot be read. */
+export function readServerNote(home: string): ServerNote | null {
+  try {
+    const note = JSON.parse(Deno.readTextFileSync(join(home, "run", "server.json")));
+    if (typeof note?.address !== "string" || typeof note?.pid !== "number") return null;
+    return { address: note.address, pid: note.pid };
+  } catch {
+    return null;
+  }
+}

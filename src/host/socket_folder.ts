@@ -1,0 +1,75 @@
+// The private folder in which instances listen, and the places in it.
+
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { AppError } from "../errors.ts";
+import { type Place, PLACES } from "./messages.ts";
+
+export interface SocketFolder {
+  dir: string;
+  places: Place[];
+}
+
+export interface SocketFolderOptions {
+  /** The session's runtime folder or the system's temporary one. */
+  base: string;
+  /** Two servers with different homes never share a folder. */
+  home: string;
+  platform: string;
+}
+
+/** What a socket path may take on every system (`sun_path` less its end). */
+const LONGEST_SOCKET_PATH = 103;
+
+/** Makes the folder, ours alone and empty. Throws `folder_unusable` where somebody else owns it. */
+export function prepareSocketFolder(options: SocketFolderOptions): SocketFolder {
+  const mark = createHash("sha256").update(options.home).digest("hex").slice(0, 12);
+  const dir = join(options.base, `zombiecoder-${Deno.uid() ?? "user"}-${mark}`);
+  makePrivate(dir);
+  for (const entry of Deno.readDirSync(dir)) {
+    if (entry.name.endsWith(".sock")) Deno.removeSync(join(dir, entry.name));
+  }
+  if (options.platform === "windows") return { dir, places: freePorts() };
+  const places = Array.from({ length: PLACES }, (_, place) => ({
+    socketPath: join(dir, `${String(place).padStart(2, "0")}.sock`),
+  }));
+  if (places[0]!.socketPath.length > LONGEST_SOCKET_PATH) {
+    throw new AppError(
+      "folder_unusable",
+      `Cannot use "${dir}" for sockets: its name is too long. Set XDG_RUNTIME_DIR to a short folder`,
+      { values: { path: dir } },
+    );
+  }
+  return { dir, places };
+}
+
+// Anyone may make a folder of any name in the temporary folder: only one that is really a folder,
+// really ours and closed to others will do.
+function makePrivate(dir: string): void {
+  try {
+    Deno.mkdirSync(dir, { mode: 0o700 });
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw unusable(dir, error);
+  }
+  const info = Deno.lstatSync(dir);
+  if (!info.isDirectory || (info.uid !== null && info.uid !== Deno.uid())) throw unusable(dir);
+  if (info.mode !== null) Deno.chmodSync(dir, 0o700);
+}
+
+function unusable(dir: string, cause?: unknown): AppError {
+  return new AppError(
+    "folder_unusable",
+    `Cannot use "${dir}" for sockets: it is not a folder of this user. Remove it and start again`,
+    { values: { path: dir }, cause },
+  );
+}
+
+function freePorts(): Place[] {
+  const listeners = Array.from(
+    { length: PLACES },
+    () => Deno.listen({ hostname: "127.0.0.1", port: 0 }),
+  );
+  const places = listeners.map((listener) => ({ port: listener.addr.port }));
+  for (const listener of listeners) listener.close();
+  return places;
+}

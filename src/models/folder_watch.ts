@@ -1,0 +1,79 @@
+// Watches the models folders and says that something may have changed. What it was is for a scan
+// to find: events come late, twice or not at all.
+
+import { basename, relative, sep } from "node:path";
+
+import { messageOf } from "../errors.ts";
+import type { Log } from "../log.ts";
+
+export interface FolderWatchOptions {
+  home: string;
+  log: Log;
+  onEvent: () => void;
+}
+
+export class FolderWatch implements AsyncDisposable {
+  readonly #options: FolderWatchOptions;
+  readonly #watchers = new Map<string, Deno.FsWatcher>();
+  readonly #loops = new Set<Promise<void>>();
+  readonly #failed = new Set<string>();
+
+  constructor(options: FolderWatchOptions) {
+    this.#options = options;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const watcher of this.#watchers.values()) watcher.close();
+    this.#watchers.clear();
+    await Promise.all(this.#loops);
+  }
+
+  /** Watches `folder` if it is not watched yet; one that cannot be is found by the sweep's scan. */
+  watch(folder: string): void {
+    if (this.#watchers.has(folder)) return;
+    try {
+      const watcher = Deno.watchFs(folder, { recursive: true });
+      this.#watchers.set(folder, watcher);
+      const loop = this.#follow(folder, watcher).finally(() => this.#loops.delete(loop));
+      this.#loops.add(loop);
+      this.#failed.delete(folder);
+    } catch (error) {
+      this.#report(folder, error);
+    }
+  }
+
+  async #follow(folder: string, watcher: Deno.FsWatcher): Promise<void> {
+    try {
+      for await (const event of watcher) {
+        if (this.#matters(event)) this.#options.onEvent();
+        // A folder that goes takes its watch along: the next scan asks for a new one.
+        if (event.kind === "remove" && event.paths.includes(folder)) break;
+      }
+    } catch (error) {
+      this.#report(folder, error);
+    }
+    if (this.#watchers.get(folder) !== watcher) return;
+    this.#watchers.delete(folder);
+    watcher.close();
+  }
+
+  /** Our own writes to the registry must not set off a scan each. */
+  #matters(event: Deno.FsEvent): boolean {
+    if (event.kind === "access") return false;
+    return event.paths.some((path) => {
+      if (event.kind === "modify") return /\.gguf(\.aria2)?$/i.test(path);
+      const [top = ""] = relative(this.#options.home, path).split(sep);
+      return top !== "run" && top !== "logs" &&
+        !/^(registry\.db|config\.json)/.test(basename(path));
+    });
+  }
+
+  #report(folder: string, error: unknown): void {
+    if (this.#failed.has(folder)) return;
+    this.#failed.add(folder);
+    this.#options.log.warn("Cannot watch the models folder: changes are seen by the next sweep", {
+      folder,
+      error: messageOf(error),
+    });
+  }
+}

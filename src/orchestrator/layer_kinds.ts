@@ -1,0 +1,148 @@
+// Which layers of a model attend to everything, which to a window, and which keep a state instead.
+// The rules are llama.cpp's, by architecture; what is not known here counts in full.
+
+import type { GgufFacts } from "../models/gguf.ts";
+import { ModelKeys } from "./model_keys.ts";
+
+export type Attention = "full" | "sliding" | "none";
+
+interface Sliding {
+  /** One layer of so many attends to everything; null = only the file's own list says which. */
+  period: number | null;
+  /** It is the first of each group instead of the last. */
+  isFullFirst?: boolean;
+  /** Where the file has no key for it; null = then there is no window. */
+  windowTokens: number | null;
+  /** Only models of this many layers have one. */
+  onlyBlockCount?: number;
+}
+
+// phi3 is missing on purpose: its key is there, and llama.cpp does not use it.
+const SLIDING: Readonly<Record<string, Sliding>> = {
+  gemma2: { period: 2, windowTokens: 4096 },
+  gemma3: { period: 6, windowTokens: null },
+  gemma3n: { period: 5, windowTokens: null },
+  gemma4: { period: null, windowTokens: null },
+  "gpt-oss": { period: 2, windowTokens: 128 },
+  cohere2: { period: 4, windowTokens: null },
+  cohere2moe: { period: 4, isFullFirst: true, windowTokens: null },
+  olmo2: { period: 4, windowTokens: null },
+  exaone4: { period: 4, windowTokens: 4096, onlyBlockCount: 64 },
+  "exaone-moe": { period: 4, windowTokens: 128 },
+  llama4: { period: 4, windowTokens: 8192 },
+  smallthinker: { period: 4, isFullFirst: true, windowTokens: 4096 },
+  afmoe: { period: 4, windowTokens: null },
+  mellum: { period: 4, windowTokens: null },
+  "muse-glimmer": { period: 4, windowTokens: null },
+  laguna: { period: 4, isFullFirst: true, windowTokens: null },
+  plamo3: { period: 8, windowTokens: null },
+  mimo2: { period: null, windowTokens: null },
+  step35: { period: null, windowTokens: null },
+  granite_swa: { period: null, windowTokens: null },
+  dots3note: { period: null, windowTokens: null },
+  lfm2: { period: null, windowTokens: null },
+};
+
+/** They read a whole input at once and keep nothing of it. */
+const ENCODERS: ReadonlySet<string> = new Set([
+  "bert",
+  "modern-bert",
+  "nomic-bert",
+  "nomic-bert-moe",
+  "neo-bert",
+  "jina-bert-v2",
+  "jina-bert-v3",
+  "eurobert",
+  "gemma-embedding",
+  "t5encoder",
+]);
+
+const RECURRENT: ReadonlySet<string> = new Set([
+  "mamba",
+  "mamba2",
+  "rwkv6",
+  "rwkv6qwen2",
+  "rwkv7",
+  "arwkv7",
+]);
+
+/** A layer without KV heads has a state. */
+const HYBRID: ReadonlySet<string> = new Set([
+  "jamba",
+  "plamo2",
+  "granitehybrid",
+  "lfm2",
+  "lfm2moe",
+  "nemotron_h",
+  "nemotron_h_moe",
+  "kimi-linear",
+]);
+
+/** All layers but every fourth have a state, where the file names no other interval. */
+const INTERVAL: ReadonlySet<string> = new Set(["qwen3next", "qwen35", "qwen35moe"]);
+const DEFAULT_INTERVAL = 4;
+
+/** Gemma 3n: the layers after these reuse what the first ones keep. */
+const GEMMA3N_OWN_LAYERS = 20;
+
+export function keepsNothing(facts: GgufFacts): boolean {
+  return ENCODERS.has(facts.architecture ?? "");
+}
+
+/** Tokens; null where no layer of the model has a window that llama.cpp uses. */
+export function slidingWindowOf(facts: GgufFacts): number | null {
+  const rule = slidingRuleOf(facts);
+  if (rule === null) return null;
+  return facts.slidingWindow || rule.windowTokens;
+}
+
+export function attentionOf(facts: GgufFacts, layer: number): Attention {
+  const architecture = facts.architecture ?? "";
+  if (ENCODERS.has(architecture) || RECURRENT.has(architecture)) return "none";
+  if ((facts.headCountKv[layer] ?? 0) === 0 || layer >= layersWithOwnKv(facts)) return "none";
+  if (architecture !== "falcon-h1" && isRecurrent(facts, layer)) return "none";
+  return isSliding(facts, layer) ? "sliding" : "full";
+}
+
+export function isRecurrent(facts: GgufFacts, layer: number): boolean {
+  const architecture = facts.architecture ?? "";
+  // Falcon-H1 runs both side by side in each layer.
+  if (RECURRENT.has(architecture) || architecture === "falcon-h1") return true;
+  const keys = new ModelKeys(facts);
+  const listed = keys.list("attention.recurrent_layers");
+  if (listed !== null) {
+    return listed.length === facts.blockCount ? listed[layer] === 1 : listed.includes(layer);
+  }
+  const interval = keys.count("full_attention_interval") ??
+    (INTERVAL.has(architecture) ? DEFAULT_INTERVAL : null);
+  if (interval !== null && interval > 0) return (layer + 1) % interval !== 0;
+  if (!HYBRID.has(architecture) || (facts.headCountKv[layer] ?? 0) > 0) return false;
+  // Nemotron-H also has layers that are nothing but a feed-forward network.
+  const feedForward = architecture.startsWith("nemotron") ? keys.list("feed_forward_length") : null;
+  return (feedForward?.[layer] ?? 0) === 0;
+}
+
+function layersWithOwnKv(facts: GgufFacts): number {
+  const layers = facts.blockCount ?? 0;
+  const shared = new ModelKeys(facts).count("attention.shared_kv_layers");
+  if (shared !== null) return layers - shared;
+  return facts.architecture === "gemma3n" ? Math.min(layers, GEMMA3N_OWN_LAYERS) : layers;
+}
+
+function slidingRuleOf(facts: GgufFacts): Sliding | null {
+  const architecture = facts.architecture ?? "";
+  const rule = Object.hasOwn(SLIDING, architecture) ? SLIDING[architecture]! : null;
+  const only = rule?.onlyBlockCount ?? null;
+  return only === null || only === facts.blockCount ? rule : null;
+}
+
+function isSliding(facts: GgufFacts, layer: number): boolean {
+  const rule = slidingRuleOf(facts);
+  if (rule === null || slidingWindowOf(facts) === null) return false;
+  const keys = new ModelKeys(facts);
+  const pattern = keys.list("attention.sliding_window_pattern");
+  if (pattern !== null) return pattern[layer] === 1;
+  const period = keys.count("attention.sliding_window_pattern") ?? rule.period;
+  if (period === null || period === 0) return false;
+  return rule.isFullFirst ? layer % period !== 0 : layer % period < period - 1;
+}

@@ -1,0 +1,73 @@
+// Carries out what `planEviction` decides, before a load: stops idle models, waits for busy ones.
+
+import { AppError } from "../errors.ts";
+import type { Entry } from "./entry.ts";
+import { planEviction } from "./eviction.ts";
+import type { LoadPlan } from "./orchestrator.ts";
+
+export interface MakeRoomOptions {
+  entries: Entry[];
+  memoryOf(entry: Entry): number | null;
+  unload(entry: Entry): Promise<void>;
+  signal: AbortSignal;
+}
+
+/**
+ * Unloads what must go so that the plan fits. Throws `out_of_memory` with numbers when even all
+ * that may go would not be enough.
+ */
+export async function makeRoom(
+  entry: Entry,
+  plan: LoadPlan,
+  options: MakeRoomOptions,
+): Promise<void> {
+  const others = options.entries.filter((other) => other !== entry);
+  const loaded = others.flatMap((other) => {
+    const memoryBytes = options.memoryOf(other);
+    return memoryBytes === null ? [] : [{
+      id: other.model.id,
+      memoryBytes,
+      busy: other.busy,
+      pinned: other.pinned,
+      lastUsedMs: other.lastUsedMs,
+      leaving: other.leaving,
+    }];
+  });
+  const eviction = planEviction({
+    need: plan.placement.memory.totalBytes,
+    budgetBytes: plan.budgetBytes,
+    availableBytes: plan.availableBytes,
+    instances: loaded,
+  });
+  if ("impossible" in eviction) {
+    throw new AppError("out_of_memory", eviction.impossible.message(entry.model.id), {
+      values: { model: entry.model.id, ...eviction.impossible.values },
+    });
+  }
+  const idle = entriesOf(eviction.victims, others);
+  const busy = entriesOf(eviction.drain, others);
+  for (const victim of [...idle, ...busy]) victim.leaving = true;
+  await Promise.all(idle.map((victim) => options.unload(victim)));
+  await drainOrStay(busy, options.signal);
+  await Promise.all(
+    busy.filter((victim) => victim.leaving).map((victim) => options.unload(victim)),
+  );
+}
+
+function entriesOf(ids: readonly string[], entries: readonly Entry[]): Entry[] {
+  return entries.filter((entry) => ids.includes(entry.model.id));
+}
+
+// An answer may take for ever. Whoever waited for this load and left must not hold up the others.
+async function drainOrStay(busy: readonly Entry[], signal: AbortSignal): Promise<void> {
+  const left = Promise.withResolvers<void>();
+  const onAbort = () => left.resolve();
+  if (signal.aborted) onAbort();
+  signal.addEventListener("abort", onAbort);
+  await Promise.race([Promise.all(busy.map((entry) => entry.drained())), left.promise]);
+  signal.removeEventListener("abort", onAbort);
+  if (!signal.aborted) return;
+  for (const entry of busy) {
+    if (entry.busy) entry.stay();
+  }
+}

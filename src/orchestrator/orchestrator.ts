@@ -1,0 +1,356 @@
+// Decides what is loaded: acquire() -> Lease, the one load/unload queue, keep-alive, the sweep.
+// How a process starts is `runtime/`'s, what fits is `placement.ts`'s and `eviction.ts`'s.
+
+import type { ModelState } from "../api_types.ts";
+import { AppError } from "../errors.ts";
+import type { Model } from "../models/library.ts";
+import type { Log } from "../log.ts";
+import type { Instance } from "../runtime/instance.ts";
+import { type Door, Entry, type Lease } from "./entry.ts";
+import { JobQueue } from "./job_queue.ts";
+import { crashDelayMs, crashedTooOften, noteCrash } from "./crashes.ts";
+import type { Placement } from "./placement.ts";
+import { makeRoom } from "./make_room.ts";
+
+export interface AcquireOptions {
+  /** Fires when the client leaves. */
+  signal?: AbortSignal;
+  /** Idle time from now on; -1 = for ever, 0 = unload after this answer. */
+  keepAliveMs?: number;
+}
+
+export interface OrchestratorOptions {
+  log: Log;
+  queueLimit: number;
+  makeInstance(modelId: string, callbacks: InstanceCallbacks): Instance;
+  /** What a load would be now; also the memory facts that eviction needs. */
+  plan(model: Model): Promise<LoadPlan>;
+  /** The plan as the process's launch; throws where the launch cannot be allowed. */
+  launch(model: Model, placement: Placement): Parameters<Instance["ensureReady"]>[0];
+  openDoor(modelId: string): Promise<Door>;
+  defaults(model: Model): { keepAliveMs: number; pinned: boolean };
+  /** The processes that the host really runs, by the host's number. */
+  runningProcesses(): Promise<{ id: number; pid: number }[]>;
+  stopProcess(id: number): Promise<void>;
+  /** State, leases, door or error of a model changed. */
+  onChange(entry: Entry): void;
+}
+
+export interface InstanceCallbacks {
+  onChange(instance: Instance): void;
+  onCrash(instance: Instance, error: AppError): void;
+}
+
+/** What one load needs and what there is. */
+export interface LoadPlan {
+  placement: Placement;
+  budgetBytes: number | null;
+  availableBytes: number | null;
+}
+
+export class Orchestrator implements AsyncDisposable {
+  readonly #options: OrchestratorOptions;
+  readonly #log: Log;
+  readonly #entries = new Map<string, Entry>();
+  readonly #queue = new JobQueue();
+  #closing = false;
+
+  constructor(options: OrchestratorOptions) {
+    this.#options = options;
+    this.#log = options.log;
+  }
+
+  /** The live state of a model; null when nobody ever asked for it. */
+  entry(modelId: string): Entry | null {
+    return this.#entries.get(modelId) ?? null;
+  }
+
+  entries(): Iterable<Entry> {
+    return this.#entries.values();
+  }
+
+  stateOf(modelId: string): ModelState {
+    const entry = this.#entries.get(modelId);
+    if (entry === undefined) return "stopped";
+    const state = entry.instance.state;
+    if (state !== "stopped" && state !== "failed") return state;
+    if (entry.loadQueued) return "loading";
+    return entry.error === null ? state : "failed";
+  }
+
+  /**
+   * A hold on a ready instance of the model. At once (no promise) where one is ready and free;
+   * else after its one load, however many ask. Throws `overloaded` when the queue is full.
+   */
+  acquire(model: Model, options: AcquireOptions = {}): Lease | Promise<Lease> {
+    const entry = this.#entryOf(model);
+    if (options.keepAliveMs !== undefined) entry.setKeepAlive(options.keepAliveMs);
+    const lease = entry.tryLease();
+    if (lease !== null) return lease;
+    return this.#acquireLater(entry, options.signal ?? null);
+  }
+
+  #acquireLater(entry: Entry, signal: AbortSignal | null): Promise<Lease> {
+    if (this.#closing) throw new AppError("shutting_down", "The server is stopping");
+    if (crashedTooOften(entry.crashes)) throw entry.error ?? new AppError("load_failed", "Crashed");
+    const lease = entry.wait(signal);
+    this.#ensureLoad(entry);
+    this.#options.onChange(entry);
+    return lease;
+  }
+
+  /** Loads by hand: forgets earlier crashes, and goes on without a waiting request. */
+  async load(model: Model, options: AcquireOptions = {}): Promise<void> {
+    const entry = this.#entryOf(model);
+    entry.crashes = [];
+    entry.wanted = true;
+    try {
+      const lease = await this.acquire(model, options);
+      lease.release();
+    } finally {
+      entry.wanted = false;
+    }
+  }
+
+  /**
+   * Unloads: new requests wait and load it again, answers in progress end first.
+   * With `force` they are aborted; a load in progress is cancelled.
+   */
+  async unload(modelId: string, options: { force?: boolean } = {}): Promise<void> {
+    const entry = this.#entries.get(modelId);
+    if (entry === undefined) return;
+    const stopped = new AppError("cancelled", `"${modelId}" was stopped on request`);
+    if (entry.loadQueued) {
+      entry.wanted = false;
+      entry.failWaiters(stopped);
+      entry.cancelLoad?.abort(stopped);
+    }
+    entry.leaving = true;
+    if (options.force) entry.abortLeases(stopped);
+    await this.#queue.add(() => this.#unload(entry, "on request"));
+    entry.error = null;
+    this.#options.onChange(entry);
+  }
+
+  /** Never unload it by time or for another model; false takes the pin off. */
+  pin(model: Model, pinned: boolean): void {
+    const entry = this.#entryOf(model);
+    entry.pinned = pinned;
+    entry.rearm();
+    this.#options.onChange(entry);
+  }
+
+  /** A changed default of a model that is live already. */
+  setKeepAlive(modelId: string, keepAliveMs: number): void {
+    this.#entries.get(modelId)?.setKeepAlive(keepAliveMs);
+  }
+
+  /**
+   * Holds the table against the real processes: what runs without an entry is stopped, an entry
+   * whose deadline passed while timers slept (a suspended computer) is unloaded.
+   */
+  async sweep(): Promise<void> {
+    const running = await this.#options.runningProcesses();
+    const known = new Set([...this.#entries.values()].map((entry) => entry.instance.processId));
+    for (const { id, pid } of running) {
+      if (known.has(id) || this.#startsNow()) continue;
+      this.#log.warn("Process without a model is stopped", { id, pid });
+      await this.#options.stopProcess(id);
+    }
+    for (const entry of this.#entries.values()) {
+      if (entry.expired) this.#onExpired(entry);
+      this.#options.onChange(entry);
+    }
+  }
+
+  // A start whose answer is under way has a process and no number yet.
+  #startsNow(): boolean {
+    return [...this.#entries.values()].some((entry) => entry.instance.state === "loading");
+  }
+
+  /** Memory of all that is loaded or being loaded, in bytes. */
+  modelsBytes(): number {
+    let total = 0;
+    for (const entry of this.#entries.values()) total += this.memoryOf(entry) ?? 0;
+    return total;
+  }
+
+  /** What the process logged that it took, else what the placement expects; null when stopped. */
+  memoryOf(entry: Entry): number | null {
+    const state = entry.instance.state;
+    if (state === "stopped" || state === "failed" || entry.placement === null) return null;
+    const logged = entry.instance.loggedMemoryBytes;
+    const planned = entry.placement.memory;
+    return logged === null ? planned.totalBytes : logged + planned.overheadBytes;
+  }
+
+  /** The file is gone or changed: a running instance goes on, the next load uses the new file. */
+  modelChanged(model: Model): void {
+    const entry = this.#entries.get(model.id);
+    if (entry === undefined) return;
+    entry.model = model;
+    entry.error = null;
+  }
+
+  /** Forgets a model whose file is gone; what runs is stopped first. */
+  async forget(modelId: string): Promise<void> {
+    await this.unload(modelId);
+    const entry = this.#entries.get(modelId);
+    if (entry === undefined || !entry.idle || entry.loadQueued) return;
+    entry.dispose();
+    this.#entries.delete(modelId);
+  }
+
+  /** Lets answers end for `graceMs`, then stops every instance. */
+  async close(graceMs: number): Promise<void> {
+    this.#closing = true;
+    const closing = new AppError("shutting_down", "The server is stopping");
+    for (const entry of this.#entries.values()) {
+      entry.failWaiters(closing);
+      entry.cancelLoad?.abort(closing);
+    }
+    const timer = setTimeout(() => {
+      for (const entry of this.#entries.values()) entry.abortLeases(closing);
+    }, graceMs);
+    await Promise.all([...this.#entries.values()].map((entry) => entry.drained()));
+    clearTimeout(timer);
+    await Promise.all(
+      [...this.#entries.keys()].map((id) => this.unload(id, { force: true })),
+    );
+    for (const entry of this.#entries.values()) entry.dispose();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close(0);
+  }
+
+  #entryOf(model: Model): Entry {
+    const known = this.#entries.get(model.id);
+    if (known !== undefined) return known;
+    const entry: Entry = new Entry({
+      model,
+      instance: this.#options.makeInstance(model.id, {
+        onChange: () => this.#options.onChange(entry),
+        onCrash: (_instance, error) => this.#onCrash(entry, error),
+      }),
+      queueLimit: this.#options.queueLimit,
+      keepAliveMs: 0,
+      onExpired: (expired) => this.#onExpired(expired),
+      onAbandoned: (abandoned) => this.#onAbandoned(abandoned),
+      onChange: (changed) => this.#options.onChange(changed),
+    });
+    const defaults = this.#options.defaults(model);
+    entry.keepAliveMs = defaults.keepAliveMs;
+    entry.pinned = defaults.pinned;
+    this.#entries.set(model.id, entry);
+    return entry;
+  }
+
+  #ensureLoad(entry: Entry): void {
+    if (entry.loadQueued || (entry.instance.state === "ready" && !entry.leaving)) return;
+    entry.loadQueued = true;
+    const cancel = new AbortController();
+    entry.cancelLoad = cancel;
+    this.#queue.add(async () => {
+      try {
+        await this.#load(entry, cancel.signal);
+      } catch (error) {
+        this.#loadFailed(entry, error, cancel.signal);
+      } finally {
+        entry.loadQueued = false;
+        entry.cancelLoad = null;
+        this.#options.onChange(entry);
+        // Who came while this load was being cancelled or failed has a load of its own.
+        if (entry.queued > 0) this.#ensureLoad(entry);
+      }
+    });
+  }
+
+  async #load(entry: Entry, signal: AbortSignal): Promise<void> {
+    if (signal.aborted || (entry.queued === 0 && !entry.wanted)) return;
+    if (entry.instance.state === "ready") {
+      if (!entry.leaving) return;
+      await this.#unload(entry, "to load it again");
+    }
+    const startedMs = performance.now();
+    await waitAfterCrash(crashDelayMs(entry.crashes), signal);
+    const plan = await this.#options.plan(entry.model);
+    if (signal.aborted) return;
+    await makeRoom(entry, plan, {
+      entries: [...this.#entries.values()],
+      memoryOf: (other) => this.memoryOf(other),
+      unload: (other) => this.#unload(other, `for "${entry.model.id}"`),
+      signal,
+    });
+    entry.placement = plan.placement;
+    entry.door = await this.#options.openDoor(entry.model.id);
+    const launch = this.#options.launch(entry.model, plan.placement);
+    await entry.instance.ensureReady(launch, signal);
+    entry.open(plan.placement.parallel);
+    const ms = Math.round(performance.now() - startedMs);
+    this.#log.info("Model is ready", { model: entry.model.id, port: entry.door.port, ms });
+  }
+
+  #loadFailed(entry: Entry, error: unknown, signal: AbortSignal): void {
+    void entry.door?.close();
+    entry.door = null;
+    entry.placement = null;
+    if (signal.aborted) return;
+    entry.error = error instanceof AppError
+      ? error
+      : new AppError("load_failed", `Cannot load "${entry.model.id}"`, { cause: error });
+    this.#log.warn("Load failed", { model: entry.model.id, reason: String(error) });
+    entry.failWaiters(entry.error);
+  }
+
+  async #unload(entry: Entry, reason: string): Promise<void> {
+    entry.leaving = true;
+    this.#options.onChange(entry);
+    await entry.drained();
+    await entry.instance.stop();
+    await entry.door?.close();
+    entry.door = null;
+    entry.placement = null;
+    entry.leaving = false;
+    this.#log.info("Model is unloaded", { model: entry.model.id, reason });
+    this.#options.onChange(entry);
+    if (entry.queued > 0 && !this.#closing) this.#ensureLoad(entry);
+  }
+
+  #onExpired(entry: Entry): void {
+    void this.#queue.add(async () => {
+      if (entry.expired && entry.instance.state === "ready") await this.#unload(entry, "idle");
+    }).catch((error) => {
+      this.#log.error("Unload failed", { model: entry.model.id, reason: String(error) });
+    });
+  }
+
+  #onAbandoned(entry: Entry): void {
+    if (entry.loadQueued && !entry.wanted) {
+      entry.cancelLoad?.abort(new AppError("cancelled", "Nobody waits for this load any more"));
+    }
+  }
+
+  #onCrash(entry: Entry, error: AppError): void {
+    entry.crashes = noteCrash(entry.crashes);
+    entry.error = error;
+    void entry.door?.close();
+    entry.door = null;
+    entry.placement = null;
+    this.#log.warn("Process died", { model: entry.model.id, reason: error.message });
+    this.#options.onChange(entry);
+    if (crashedTooOften(entry.crashes)) entry.failWaiters(error);
+    else if (entry.queued > 0) this.#ensureLoad(entry);
+  }
+}
+
+function waitAfterCrash(delayMs: number, signal: AbortSignal): Promise<void> {
+  if (delayMs === 0) return Promise.resolve();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, delayMs);
+  signal.addEventListener("abort", () => {
+    clearTimeout(timer);
+    resolve();
+  });
+  return promise;
+}

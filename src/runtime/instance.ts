@@ -1,0 +1,286 @@
+// One model's llama-server process, seen from inside the scope: its state, and the way to reach it.
+// Asks the host to start and stop it; what to load where is the orchestrator's.
+
+import type { ModelState } from "../api_types.ts";
+import { AppError } from "../errors.ts";
+import type { LaunchSpec, StartedProcess } from "../host/messages.ts";
+import type { Log } from "../log.ts";
+import type { HostPort } from "./host_port.ts";
+import { classifyFailure, LlamaLog } from "./llama_log.ts";
+import type { Places } from "./places.ts";
+
+/** All of a launch that the placement decides; place, token and key are the instance's own. */
+export type LaunchPlan = Omit<LaunchSpec, "place" | "token" | "key">;
+
+export interface InstanceOptions {
+  modelId: string;
+  host: HostPort;
+  places: Places;
+  log: Log;
+  /** A load without a line, a state or a byte of progress for this long has failed. */
+  loadStallMs: number;
+  /** State or progress changed. */
+  onChange(instance: Instance): void;
+  /** The process ended though nobody stopped it. */
+  onCrash(instance: Instance, error: AppError): void;
+}
+
+/** Only what llama-server uses: a client's other headers are not its business. */
+export interface InstanceRequest {
+  method: string;
+  contentType: string | null;
+  body: Uint8Array<ArrayBuffer> | null;
+  signal: AbortSignal;
+}
+
+/** Time that a process gets between the polite request to end and SIGKILL. */
+const STOP_GRACE_MS = 5_000;
+// The ready line is the signal; the poll is for builds that print none (facts/deno.md: a fast poll costs more).
+const HEALTH_POLL_MS = 500;
+
+export class Instance {
+  readonly modelId: string;
+  readonly #options: InstanceOptions;
+  #state: ModelState = "stopped";
+  #process: StartedProcess | null = null;
+  #processId = 0;
+  #client: Deno.HttpClient | null = null;
+  #place: number | null = null;
+  #origin = "";
+  #authorization = "";
+  #token = "";
+  #llamaLog = new LlamaLog();
+  #exit: PromiseWithResolvers<{ code: number; signal: string | null }> | null = null;
+  #progressed: (() => void) | null = null;
+
+  constructor(options: InstanceOptions) {
+    this.modelId = options.modelId;
+    this.#options = options;
+  }
+
+  get state(): ModelState {
+    return this.#state;
+  }
+  get process(): StartedProcess | null {
+    return this.#process;
+  }
+  get token(): string {
+    return this.#token;
+  }
+  /** 0 to 1 while loading and known. */
+  get progress(): number | null {
+    return this.#state === "loading" ? this.#llamaLog.progress : null;
+  }
+  /** What the process itself logged that it took; null until it said so. */
+  get loggedMemoryBytes(): number | null {
+    return this.#llamaLog.memoryBytes;
+  }
+  get lastLines(): readonly string[] {
+    return this.#llamaLog.lastLines;
+  }
+  /** The host's number for the process; matches `RunningProcess.id` while one runs. */
+  get processId(): number | null {
+    return this.#process === null ? null : this.#processId;
+  }
+
+  /** Follows the log; the returned function ends it. */
+  followLog(listener: (line: string) => void): () => void {
+    return this.#llamaLog.follow(listener);
+  }
+
+  /**
+   * Starts the process and waits until it can answer. A signal that fires stops it again.
+   * Throws `load_failed`, `out_of_memory`, `model_file_invalid` or `load_stalled`, with the last log lines in `cause`.
+   */
+  async ensureReady(plan: LaunchPlan, signal: AbortSignal): Promise<void> {
+    if (this.#state === "ready") return;
+    if (this.#state !== "stopped" && this.#state !== "failed") {
+      throw new Error(`Cannot start an instance that is ${this.#state}`);
+    }
+    this.#llamaLog = new LlamaLog();
+    this.#setState("loading");
+    try {
+      await this.#start(plan, signal);
+    } catch (error) {
+      await this.#end(STOP_GRACE_MS);
+      this.#setState(signal.aborted ? "stopped" : "failed");
+      throw error;
+    }
+    this.#setState("ready");
+  }
+
+  async #start(plan: LaunchPlan, signal: AbortSignal): Promise<void> {
+    const { host, places } = this.#options;
+    this.#place = places.take();
+    this.#token = randomHex();
+    const key = randomHex();
+    this.#authorization = `Bearer ${key}`;
+    this.#exit = Promise.withResolvers();
+    // A start that fails has no one waiting for the exit.
+    this.#exit.promise.catch(() => {});
+    const ready = Promise.withResolvers<void>();
+    this.#processId = host.listen({
+      onLines: (lines) => {
+        for (const line of lines) this.#llamaLog.take(line);
+        this.#progressed?.();
+        if (this.#llamaLog.state === "ready") ready.resolve();
+        if (this.#state === "loading") this.#options.onChange(this);
+      },
+      onExit: (code, exitSignal) => this.#onExit(code, exitSignal),
+    });
+    const launch: LaunchSpec = {
+      ...plan,
+      place: this.#place,
+      token: this.#token,
+      key,
+    };
+    // The row with the token is written before the process exists: see `onChange`.
+    this.#options.onChange(this);
+    this.#process = await host.call("start", { id: this.#processId, launch });
+    this.#options.onChange(this);
+    const place = places.at(this.#place);
+    this.#origin = "port" in place ? `http://127.0.0.1:${place.port}` : "http://localhost";
+    this.#client = Deno.createHttpClient({
+      ...("socketPath" in place && { proxy: { transport: "unix", path: place.socketPath } }),
+      // Below the 5 s after which llama-server closes an idle connection by itself.
+      poolIdleTimeout: 4_000,
+    });
+    await this.#waitUntilReady(ready.promise, signal);
+  }
+
+  async #waitUntilReady(ready: Promise<void>, signal: AbortSignal): Promise<void> {
+    const failed = Promise.withResolvers<never>();
+    const over = new AbortController();
+    const onAbort = () => failed.reject(new AppError("cancelled", "The load was cancelled"));
+    let stall: ReturnType<typeof setTimeout> | undefined;
+    const armStall = () => {
+      clearTimeout(stall);
+      stall = setTimeout(() => failed.reject(this.#stalled()), this.#options.loadStallMs);
+    };
+    if (signal.aborted) onAbort();
+    signal.addEventListener("abort", onAbort);
+    this.#progressed = armStall;
+    armStall();
+    try {
+      await Promise.race([
+        ready,
+        this.#pollHealth(over.signal),
+        failed.promise,
+        this.#exit!.promise.then((exit) => {
+          throw this.#failure(exit.code, exit.signal);
+        }),
+      ]);
+    } finally {
+      over.abort();
+      clearTimeout(stall);
+      this.#progressed = null;
+      signal.removeEventListener("abort", onAbort);
+    }
+  }
+
+  async #pollHealth(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await abortableDelay(HEALTH_POLL_MS, signal);
+      if (signal.aborted) break;
+      try {
+        const response = await this.fetch("/health", {
+          method: "GET",
+          contentType: null,
+          body: null,
+          signal,
+        });
+        await response.body?.cancel();
+        if (response.ok) return;
+      } catch {
+        // Not listening yet, or gone: the exit is an event of its own.
+      }
+    }
+    // Another signal decided: this promise must not win the race.
+    await new Promise<never>(() => {});
+  }
+
+  /** Sends a request to the process. Rejects with the network's error; the caller decides on a second try. */
+  fetch(path: string, request: InstanceRequest): Promise<Response> {
+    if (this.#client === null) {
+      return Promise.reject(new AppError("upstream_failed", `"${this.modelId}" is not running`));
+    }
+    const headers: [string, string][] = [["authorization", this.#authorization]];
+    if (request.contentType !== null) headers.push(["content-type", request.contentType]);
+    return fetch(this.#origin + path, {
+      method: request.method,
+      headers,
+      body: request.body,
+      signal: request.signal,
+      client: this.#client,
+    });
+  }
+
+  /** Ends the process, if there is one, and waits until it is gone. */
+  async stop(): Promise<void> {
+    if (this.#state === "stopped") return;
+    if (this.#state === "failed") return this.#setState("stopped");
+    this.#setState("stopping");
+    await this.#end(STOP_GRACE_MS);
+    this.#setState("stopped");
+  }
+
+  async #end(graceMs: number): Promise<void> {
+    if (this.#process !== null) {
+      await this.#options.host.call("stop", { id: this.#processId, graceMs });
+    }
+    this.#forget();
+  }
+
+  #forget(): void {
+    this.#process = null;
+    this.#client?.close();
+    this.#client = null;
+    if (this.#place !== null) this.#options.places.giveBack(this.#place);
+    this.#place = null;
+  }
+
+  #onExit(code: number, signal: string | null): void {
+    this.#exit?.resolve({ code, signal });
+    this.#process = null;
+    if (this.#state !== "ready") return;
+    const error = this.#failure(code, signal);
+    this.#forget();
+    this.#setState("failed");
+    this.#options.onCrash(this, error);
+  }
+
+  #failure(code: number, signal: string | null): AppError {
+    const failure = classifyFailure(this.#llamaLog.lastLines, { code, signal });
+    return new AppError(failure.code, failure.message(this.modelId), {
+      values: { model: this.modelId, reason: failure.reason, ...failure.values },
+    });
+  }
+
+  #stalled(): AppError {
+    const seconds = Math.round(this.#options.loadStallMs / 1000);
+    return new AppError(
+      "load_stalled",
+      `Cannot load "${this.modelId}": llama-server showed no progress for ${seconds} seconds. Look at its log and try again`,
+      { values: { model: this.modelId, seconds } },
+    );
+  }
+
+  #setState(state: ModelState): void {
+    this.#state = state;
+    this.#options.onChange(this);
+  }
+}
+
+function randomHex(): string {
+  return crypto.randomUUID().replaceAll("-", "");
+}
+
+function abortableDelay(delayMs: number, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, delayMs);
+  signal.addEventListener("abort", () => {
+    clearTimeout(timer);
+    resolve();
+  });
+  return promise;
+}

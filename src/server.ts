@@ -1,0 +1,185 @@
+// Composition root inside the scope: makes the parts, listens, drains. Runs in a Worker.
+
+import type { HostReading, RuntimeInfo } from "./api_types.ts";
+import type { Config } from "./config_type.ts";
+import { AppError, messageOf } from "./errors.ts";
+import { createGateway, type Gateway } from "./gateway/app.ts";
+import { Departures } from "./gateway/departures.ts";
+import { Doors } from "./gateway/doors.ts";
+import { Events } from "./gateway/events.ts";
+import type { Parts } from "./gateway/parts.ts";
+import { Requests } from "./gateway/requests.ts";
+import { listen } from "./gateway/listen.ts";
+import { Mirror } from "./gateway/mirror.ts";
+import { Hardware } from "./hardware/hardware.ts";
+import type { LeftoverProcess, ToHost, ToServer } from "./host/messages.ts";
+import { createLog } from "./log.ts";
+import { openModels } from "./models/open_models.ts";
+import { createOrchestrator } from "./create_orchestrator.ts";
+import { HostPort } from "./runtime/host_port.ts";
+
+type Init = Extract<ToServer, { type: "init" }>;
+
+const HEARTBEAT_MS = 2_000;
+
+const UNKNOWN_RUNTIME: RuntimeInfo = {
+  phase: "unknown",
+  build: null,
+  version: null,
+  source: null,
+  devices: [],
+  activity: null,
+  progress: null,
+  error: null,
+};
+
+/** All that the server holds; disposed in reverse. */
+class Server implements AsyncDisposable {
+  readonly #stack: AsyncDisposableStack;
+  readonly #parts: Parts;
+  #servers: Deno.HttpServer<Deno.NetAddr>[] = [];
+
+  constructor(stack: AsyncDisposableStack, parts: Parts) {
+    this.#stack = stack;
+    this.#parts = parts;
+  }
+
+  listen(gateway: Gateway, config: Config): number {
+    this.#servers = listen({
+      hosts: config.hosts,
+      port: config.port,
+      handle: (request, info) => gateway.handle(request, info),
+    });
+    return this.#servers[0]!.addr.port;
+  }
+
+  /** No new requests; answers in progress end; then everything stops. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const closed = this.#servers.map((server) => server.shutdown());
+    this.#parts.events.close();
+    await this.#parts.orchestrator.close(DRAIN_MS);
+    await Promise.race([Promise.all(closed), new Promise((resolve) => setTimeout(resolve, 500))]);
+    await this.#stack.disposeAsync();
+  }
+}
+
+/** How long answers in progress may go on when the server is asked to end. */
+const DRAIN_MS = 30_000;
+
+async function startServer(init: Init, post: (message: ToHost) => void) {
+  await using stack = new AsyncDisposableStack();
+  let config = init.config;
+  let runtime = UNKNOWN_RUNTIME;
+  let port = 0;
+  const log = createLog({
+    part: "server",
+    level: config.logLevel,
+    write: (entry) => post({ type: "log", entry }),
+  });
+  const hardware = new Hardware(config);
+  const host = new HostPort({
+    post,
+    onRuntime: (info) => {
+      runtime = info;
+      parts.events.emitSystem();
+    },
+    onReading: (reading: HostReading) => {
+      hardware.update(reading);
+      parts.events.emitSystem();
+    },
+  });
+  const { registry, library } = await openModels(config, { log, stack });
+  const leftovers = registry.leftovers();
+  const departures = new Departures(host);
+  stack.defer(() => departures.stop());
+  const doors = new Doors({
+    log: log.for("doors"),
+    hosts: config.hosts,
+    ports: config.runtimePorts,
+    handle: (request, info, door) => gateway.handleDoor(request, info as never, door),
+  });
+  const events: Events = new Events(() => parts);
+  const orchestrator = createOrchestrator({
+    config: () => config,
+    places: init.places,
+    runtime: () => runtime,
+    onChange: (entry) => mirror.changed(entry),
+    log,
+    host,
+    registry,
+    library,
+    hardware,
+    doors,
+  });
+  const parts: Parts = {
+    config: () => config,
+    setConfig: (changed) => config = changed,
+    version: init.version,
+    boot: init.boot,
+    port: () => port,
+    runtime: () => runtime,
+    requests: new Requests(events),
+    log: log.for("gateway"),
+    host,
+    hardware,
+    registry,
+    library,
+    orchestrator,
+    events,
+    departures,
+  };
+  const mirror = stack.use(new Mirror(parts));
+  const gateway = createGateway(parts);
+  const server = new Server(stack.move(), parts);
+  port = server.listen(gateway, config);
+  post({ type: "listening", address: config.hosts[0]!, port });
+  void settle(parts, leftovers);
+  return { server, host };
+}
+
+// What is not needed for the first answer: it waits until the gateway is up.
+async function settle(parts: Parts, leftovers: LeftoverProcess[]): Promise<void> {
+  try {
+    parts.hardware.update(await parts.host.call("reading", {}));
+    await parts.host.call("reap", { rows: leftovers });
+    parts.registry.endEarlierLife();
+    for (const name of parts.config().preload) {
+      const model = parts.library.resolve(name);
+      await parts.orchestrator.load(model);
+    }
+  } catch (error) {
+    parts.log.warn("Start is not complete", { reason: messageOf(error) });
+  }
+}
+
+declare const self: DedicatedWorkerGlobalScope;
+
+/** Listens to the host: the first message starts the server. */
+function main(): void {
+  const post = (message: ToHost) => self.postMessage(message);
+  let running: Promise<Awaited<ReturnType<typeof startServer>>> | null = null;
+  let host: HostPort | null = null;
+  self.onmessage = async ({ data }: MessageEvent<ToServer>) => {
+    if (host?.receive(data)) return;
+    if (data.type === "init") {
+      setInterval(() => post({ type: "heartbeat" }), HEARTBEAT_MS);
+      running = startServer(data, post);
+      try {
+        host = (await running).host;
+      } catch (error) {
+        post({ type: "fatal", error: fatal(error) });
+      }
+    } else if (data.type === "drain") {
+      const started = await running;
+      await started?.server[Symbol.asyncDispose]();
+      post({ type: "drained" });
+    }
+  };
+}
+
+function fatal(error: unknown) {
+  const known = error instanceof AppError ? error : new AppError("internal", messageOf(error));
+  return known.toData();
+}
+
+main();
