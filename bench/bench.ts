@@ -56,7 +56,7 @@ async function bench(options: BenchOptions, folder: string): Promise<number> {
   const toolOptions = { cache: join(RESULTS, "tools"), ignorePath: options.privateTools };
   const wrk = await findTool("wrk", toolOptions);
   const nginxTool = options.contenders.has("nginx") ? await findTool("nginx", toolOptions) : null;
-  const llamaServer = await findLlamaServer(options);
+  const llamaServer = await findLlamaServer(options.llamaServer);
   const machine = await readMachine({ llamaServer, wrk, nginx: nginxTool });
   const models = await writeModels(join(folder, "models"), {
     large: options.rows.has("cold-large"),

@@ -1,10 +1,11 @@
-// Which llama-server is measured.
+// Which llama-server is measured: a named one, else the one that the tests use.
 
 import { access } from "node:fs/promises";
-import type { BenchOptions } from "./options.ts";
+import { testRuntime } from "../tests/support/llama_server.ts";
 
-export async function findLlamaServer(options: BenchOptions): Promise<string> {
-  if (options.llamaServer === null) throw new Error("Set ZOMBIE_BENCH_LLAMA_SERVER");
-  await access(options.llamaServer);
-  return options.llamaServer;
+/** Throws an Error where it is not there and none can be installed. */
+export async function findLlamaServer(named: string | null): Promise<string> {
+  if (named === null) return await testRuntime();
+  await access(named);
+  return named;
 }

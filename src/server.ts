@@ -98,7 +98,8 @@ async function startServer(init: Init, post: (message: ToHost) => void) {
     ports: config.runtimePorts,
     handle: (request, info, door) => gateway.handleDoor(request, info as never, door),
   });
-  const events: Events = new Events(() => parts);
+  const events = new Events(() => parts);
+  stack.defer(() => events.close());
   const orchestrator = createOrchestrator({
     config: () => config,
     places: init.places,

@@ -2,22 +2,22 @@
 // a reader who was away briefly gets what it missed. Whoever causes an event calls `emit`.
 
 import type { ServerEvent } from "../api_types.ts";
+import type { HostPort } from "../runtime/host_port.ts";
 import { EventStream, eventText } from "./event_stream.ts";
+import { systemInfo, type SystemParts } from "./system_info.ts";
+
+/** What events are made from; asked for when one is made. */
+export interface EventParts extends SystemParts {
+  host: Pick<HostPort, "post">;
+}
 
 export interface EventsOptions {
-  /** The first reader came, or the last one left: the host reads the hardware only while one is there. */
-  onWatch(on: boolean): void;
   pingMs?: number;
   /** How long events are still kept for a reader who lost its connection. */
   lingerMs?: number;
-  /** Changes of one thing within this time are one event. */
+  /** States that change many times a second are shown this often. */
   gatherMs?: number;
   mostUnreadBytes?: number;
-}
-
-interface KeptEvent {
-  number: number;
-  bytes: Uint8Array;
 }
 
 const KEPT = 1_000;
@@ -26,20 +26,23 @@ const LINGER_MS = 30_000;
 const GATHER_MS = 50;
 const PING = ": ping\n\n";
 
-export class Events implements Disposable {
+export class Events {
+  readonly #parts: () => EventParts;
   readonly #options: EventsOptions;
   // Numbers of an earlier start must not be taken for ours.
   readonly #prefix = Date.now().toString(36);
   readonly #streams = new Set<EventStream>();
-  #kept: KeptEvent[] = [];
+  #kept: Uint8Array[] = [];
   #lastNumber = 0;
-  readonly #gathering = new Map<string, () => ServerEvent>();
+  /** The latest state of what changed within the last moment. */
+  readonly #gathering = new Map<string, ServerEvent>();
   #gatherTimer: ReturnType<typeof setTimeout> | null = null;
   #pingTimer: ReturnType<typeof setInterval> | null = null;
   #lingerTimer: ReturnType<typeof setTimeout> | null = null;
   #isClosed = false;
 
-  constructor(options: EventsOptions) {
+  constructor(parts: () => EventParts, options: EventsOptions = {}) {
+    this.#parts = parts;
     this.#options = options;
   }
 
@@ -52,27 +55,17 @@ export class Events implements Disposable {
     return this.#streams.size;
   }
 
+  /** Tells everyone. Of one model's rows within 50 ms only the last is told. */
   emit(event: ServerEvent): void {
     if (!this.hasListeners) return;
-    const number = ++this.#lastNumber;
-    const bytes = new TextEncoder().encode(this.#text(event, number));
-    this.#kept.push({ number, bytes });
-    // Cut in large steps: dropping the first of a thousand with each event would move them all.
-    if (this.#kept.length >= 2 * KEPT) this.#kept = this.#kept.slice(-KEPT);
-    for (const stream of this.#streams) stream.send(bytes);
+    if (event.type !== "model" && event.type !== "system") return this.#tell(event);
+    this.#gathering.set(event.type === "model" ? `model ${event.data.id}` : event.type, event);
+    this.#gatherTimer ??= setTimeout(() => this.#flush(), this.#options.gatherMs ?? GATHER_MS);
   }
 
-  /**
-   * The same for what changes many times a second, such as a model's row under load: of all calls with
-   * one key within 50 ms the last one's event is made and emitted.
-   */
-  emitSoon(key: string, make: () => ServerEvent): void {
-    if (!this.hasListeners) return;
-    this.#gathering.set(key, make);
-    this.#gatherTimer ??= setTimeout(
-      () => this.#flush(),
-      this.#options.gatherMs ?? GATHER_MS,
-    );
+  /** The machine, after a reading or a change of the runtime. */
+  emitSystem(): void {
+    if (this.hasListeners) this.emit({ type: "system", data: systemInfo(this.#parts()) });
   }
 
   /**
@@ -89,10 +82,9 @@ export class Events implements Disposable {
     if (this.#gathering.size > 0) this.#flush();
     const missed = this.#since(lastEventId);
     if (missed === null) {
-      const events = snapshot();
-      for (const event of events) stream.send(this.#text(event, this.#lastNumber));
+      for (const event of snapshot()) stream.send(this.#text(event, this.#lastNumber));
     } else {
-      for (const { bytes } of missed) stream.send(bytes);
+      for (const bytes of missed) stream.send(bytes);
     }
     // A quiet server must not look like a dead one: the headers go out with the first byte.
     stream.send(PING);
@@ -102,10 +94,15 @@ export class Events implements Disposable {
   }
 
   /** Ends every stream; nobody can watch from then on. */
-  [Symbol.dispose](): void {
+  close(): void {
     this.#isClosed = true;
     for (const stream of [...this.#streams]) stream.close();
     this.#forget();
+  }
+
+  // The host reads the hardware only while someone looks.
+  #watch(on: boolean): void {
+    this.#parts().host.post({ type: "watch", on });
   }
 
   #text(event: ServerEvent, number: number): string {
@@ -113,7 +110,7 @@ export class Events implements Disposable {
   }
 
   // Null where the reader needs a snapshot: an ID of another start, or too much has happened since.
-  #since(lastEventId: string | null): KeptEvent[] | null {
+  #since(lastEventId: string | null): Uint8Array[] | null {
     const [prefix, digits] = lastEventId?.split("-") ?? [];
     if (prefix !== this.#prefix || digits === undefined || !/^\d{1,15}$/.test(digits)) return null;
     const last = Number(digits);
@@ -131,14 +128,14 @@ export class Events implements Disposable {
     this.#pingTimer = setInterval(() => {
       for (const each of this.#streams) each.send(PING);
     }, this.#options.pingMs ?? PING_MS);
-    this.#options.onWatch(true);
+    this.#watch(true);
   }
 
   #leave(stream: EventStream): void {
     if (!this.#streams.delete(stream) || this.#streams.size > 0) return;
     if (this.#pingTimer !== null) clearInterval(this.#pingTimer);
     this.#pingTimer = null;
-    this.#options.onWatch(false);
+    this.#watch(false);
     if (this.#isClosed) return;
     this.#lingerTimer = setTimeout(() => this.#forget(), this.#options.lingerMs ?? LINGER_MS);
   }
@@ -148,7 +145,16 @@ export class Events implements Disposable {
     this.#gatherTimer = null;
     const changes = [...this.#gathering.values()];
     this.#gathering.clear();
-    for (const make of changes) this.emit(make());
+    for (const event of changes) this.#tell(event);
+  }
+
+  #tell(event: ServerEvent): void {
+    const number = ++this.#lastNumber;
+    const bytes = new TextEncoder().encode(this.#text(event, number));
+    this.#kept.push(bytes);
+    // Cut in large steps: dropping the first of a thousand with each event would move them all.
+    if (this.#kept.length >= 2 * KEPT) this.#kept = this.#kept.slice(-KEPT);
+    for (const stream of this.#streams) stream.send(bytes);
   }
 
   #forget(): void {

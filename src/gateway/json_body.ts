@@ -20,13 +20,16 @@ const EMPTY = new Uint8Array();
 export async function readBody(
   request: Request,
   limitBytes: number,
-  stallMs: number = BODY_STALL_MS,
+  options: { stallMs?: number } = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
   const { body, headers } = request;
   if (Number(headers.get("content-length") ?? 0) > limitBytes) throw tooLarge(limitBytes);
   if (body === null) return EMPTY;
   const reader = body.getReader();
-  const stall = new Stall(stallMs, (error) => void reader.cancel(error).catch(() => {}));
+  const stall = new Stall(
+    options.stallMs ?? BODY_STALL_MS,
+    (error) => void reader.cancel(error).catch(() => {}),
+  );
   try {
     const first = await reader.read();
     if (first.done) return stall.error === null ? EMPTY : stall.raise();

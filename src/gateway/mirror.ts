@@ -4,7 +4,6 @@
 import { messageOf } from "../errors.ts";
 import type { ModelChange } from "../models/library.ts";
 import type { Entry } from "../orchestrator/entry.ts";
-import { errorBody } from "./error_response.ts";
 import { modelRow } from "./model_rows.ts";
 import type { Parts } from "./parts.ts";
 
@@ -13,11 +12,9 @@ const WATCH_MS = 500;
 
 export class Mirror implements Disposable {
   readonly #parts: Parts;
-  readonly #changed = new Set<string>();
   readonly #seenActivity = new Map<string, number>();
   readonly #timers: ReturnType<typeof setInterval>[] = [];
   readonly #unlisten: () => void;
-  #flushQueued = false;
   #sweep: ReturnType<typeof setTimeout> | null = null;
 
   constructor(parts: Parts) {
@@ -30,24 +27,17 @@ export class Mirror implements Disposable {
   /** A model's state changed: its row is written now, since the process may die at any instruction. */
   changed(entry: Entry): void {
     this.#writeRow(entry.model.id);
-    this.#changed.add(entry.model.id);
-    if (this.#flushQueued) return;
-    this.#flushQueued = true;
-    // Several changes of one moment are one event.
-    queueMicrotask(() => this.#flush());
-  }
-
-  #flush(): void {
-    this.#flushQueued = false;
-    for (const id of this.#changed) this.#emit(id);
-    this.#changed.clear();
+    this.#emit(entry.model.id);
   }
 
   #emit(id: string): void {
     const { events, library } = this.#parts;
+    if (!events.hasListeners) return;
     const model = library.get(id);
-    if (!events.hasListeners || model === undefined) return;
-    events.emit({ type: "model", data: modelRow(this.#parts, model) });
+    const data = model === undefined
+      ? { id, removed: true as const }
+      : modelRow(this.#parts, model);
+    events.emit({ type: "model", data });
   }
 
   #writeRow(id: string): void {
@@ -67,7 +57,7 @@ export class Mirror implements Disposable {
       // Written before the process is there: by it an orphan is found that has no pid on record.
       token: isLive ? entry?.instance.token || null : null,
       ...(activityMs !== null && { lastActivity: new Date(activityMs).toISOString() }),
-      error: error === null ? null : errorBody(error),
+      error: error === null ? null : error.toData(),
     });
   }
 
@@ -84,7 +74,7 @@ export class Mirror implements Disposable {
   }
 
   #onLibrary(change: ModelChange): void {
-    const { orchestrator, events } = this.#parts;
+    const { orchestrator } = this.#parts;
     const model = change.added ?? change.updated;
     if (model !== undefined) {
       orchestrator.modelChanged(model);
@@ -93,7 +83,7 @@ export class Mirror implements Disposable {
     }
     if (change.removed === undefined) return;
     const id = change.removed;
-    if (events.hasListeners) events.emit({ type: "model", data: { id, removed: true } });
+    this.#emit(id);
     void orchestrator.forget(id).catch((error) => {
       this.#parts.log.warn("Cannot unload", { model: id, reason: messageOf(error) });
     });
@@ -111,7 +101,7 @@ export class Mirror implements Disposable {
     try {
       await this.#parts.library.rescan();
       await this.#parts.orchestrator.sweep();
-      for (const model of this.#parts.library.models()) this.#writeRow(model.id);
+      for (const model of this.#parts.library.list()) this.#writeRow(model.id);
     } catch (error) {
       this.#parts.log.warn("Sweep failed", { reason: messageOf(error) });
     }

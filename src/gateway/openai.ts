@@ -22,7 +22,7 @@ export function openaiRoutes(parts: Parts): Hono<GatewayEnv> {
   routes.get("/v1/models", (context) =>
     context.json({
       object: "list",
-      data: parts.library.models().map((model) => modelObject(parts, model)),
+      data: parts.library.list().map((model) => modelObject(parts, model)),
     }));
   routes.get("/v1/models/:id{.+}", async (context) => {
     const model = await findModel(parts, context.req.param("id"));

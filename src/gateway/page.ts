@@ -1,9 +1,10 @@
 // `/`: what this is, for a browser and for programs that ask Ollama's way. No state, no secrets: it is
 // shown without a key.
 
-import type { Context, Handler } from "@hono/hono";
+import { type Context, Hono } from "@hono/hono";
 
 import type { GatewayEnv } from "./gateway_env.ts";
+import type { Parts } from "./parts.ts";
 
 const HEADERS = {
   // No script, nothing from anywhere, in no frame.
@@ -15,11 +16,13 @@ const HEADERS = {
   "vary": "Accept",
 };
 
-export function createPage(version: string): Handler<GatewayEnv> {
-  return (c) => {
+export function pageRoutes({ version }: Pick<Parts, "version">): Hono<GatewayEnv> {
+  const routes = new Hono<GatewayEnv>();
+  routes.get("/", (c) => {
     if (!wantsHtml(c)) return c.text("Ollama is running", 200, HEADERS);
     return c.html(pageText({ version, port: c.env.localPort }), 200, HEADERS);
-  };
+  });
+  return routes;
 }
 
 /** Only who names HTML gets it: curl and programs send any type. */

@@ -1,5 +1,5 @@
-// Unpacks the archives that llama.cpp builds come in. Everything in them is a stranger's: only plain
-// files and folders with plain names are made, inside one folder, within limits.
+// Unpacks the archives that llama.cpp builds come in. Everything in them is a stranger's: only
+// plain files and folders with plain names are made, inside one folder, within limits.
 
 import { basename, join } from "node:path";
 import { AppError } from "../errors.ts";
@@ -28,8 +28,9 @@ export interface UnpackOptions {
 }
 
 /**
- * Unpacks a `.tar.gz` or `.zip` into `folder`, which must be empty. Throws AppError `download_failed`
- * that names the entry; what was unpacked until then stays for the caller to remove.
+ * Unpacks a `.tar.gz` or `.zip` into `folder`, which must be empty. Throws AppError
+ * `download_failed` that names the entry; what was unpacked until then stays for the caller to
+ * remove.
  */
 export async function unpackArchive(
   path: string,

@@ -1,6 +1,6 @@
-// Debian's packages without touching the system: a private apt with its own lists, cache and state, from the
-// machine's own mirror, every signature checked by apt. Which packages, and what becomes of them, is
-// install_debian.ts's.
+// Debian's packages without touching the system: a private apt with its own lists, cache and
+// state, from the machine's own mirror, every signature checked by apt. Which packages, and what
+// becomes of them, is install_debian.ts's.
 
 import { createHash } from "node:crypto";
 import { join } from "node:path";
@@ -37,7 +37,10 @@ const LOCAL_TIMEOUT_MS = 60_000;
 
 const RELEASE_WORDS = ["stable", "testing", "unstable", "sid", "oldstable", "oldoldstable"];
 
-/** The machine's mirrors of the distribution itself, the most likely first; never a name of our own. */
+/**
+ * The machine's mirrors of the distribution itself, the most likely first; never a name of our
+ * own.
+ */
 export function mirrorsIn(indexTargets: string, codename: string | null): string[] {
   const ranked: { rank: number; uri: string }[] = [];
   for (const line of indexTargets.split("\n")) {

@@ -1,5 +1,5 @@
-// Fetches one file over HTTP to disk: hashed on the way, resumed after a cut, bounded in size and in silence.
-// Whether its digest is right is the caller's.
+// Fetches one file over HTTP to disk: hashed on the way, resumed after a cut, bounded in size and
+// in silence. Whether its digest is right is the caller's.
 
 import { createHash } from "node:crypto";
 import { messageOf } from "../errors.ts";
@@ -39,8 +39,8 @@ const ATTEMPTS = 4;
 const REDIRECTS = 5;
 
 /**
- * GET with redirects followed by hand: none may lead from HTTPS to HTTP. Throws an Error with the reason,
- * and the signal's reason after an abort.
+ * GET with redirects followed by hand: none may lead from HTTPS to HTTP. Throws an Error with the
+ * reason, and the signal's reason after an abort.
  */
 export async function get(
   url: URL,

@@ -44,8 +44,8 @@ export async function givenRuntime(
 }
 
 /**
- * The bundled build, builds in the runtime home, PATH: the first that runs. Why one that is there was
- * passed over is added to `tried`.
+ * The bundled build, builds in the runtime home, PATH: the first that runs. Why one that is there
+ * was passed over is added to `tried`.
  */
 export async function findRuntime(options: FindOptions, tried: string[]): Promise<Runtime | null> {
   const candidates: [RuntimeSource, string][] = [];
@@ -63,8 +63,9 @@ export async function findRuntime(options: FindOptions, tried: string[]): Promis
       return await usable(await Deno.realPath(path), source, options);
     } catch (error) {
       options.signal.throwIfAborted();
+      const { NotFound, NotADirectory } = Deno.errors;
       if (error instanceof AppError) tried.push(error.message);
-      else if (!(error instanceof Deno.errors.NotFound)) {
+      else if (!(error instanceof NotFound || error instanceof NotADirectory)) {
         tried.push(`Cannot use "${path}": ${messageOf(error)}`);
       }
     }

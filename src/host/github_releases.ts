@@ -1,4 +1,5 @@
-// The releases of llama.cpp as GitHub's API tells them. Which build is wanted is install_github.ts's.
+// The releases of llama.cpp as GitHub's API tells them. Which build is wanted is
+// install_github.ts's.
 
 import { type Answer, get, type RequestOptions } from "./download_asset.ts";
 
@@ -40,8 +41,9 @@ export class GithubReleases {
   }
 
   /**
-   * The newest release with one of the wanted assets. Since August 2026 a stable release (`v0.9.0`) only holds
-   * a text file with the tag of the build; without either, the list is searched.
+   * The newest release with one of the wanted assets. Since August 2026 a stable release
+   * (`v0.9.0`) only holds a text file with the tag of the build; without either, the list is
+   * searched.
    */
   async latest(hasWanted: (release: Release) => boolean): Promise<Release> {
     const latest = releaseIn(await this.#json("/latest"));
@@ -96,7 +98,9 @@ function refusalOf(answer: Answer, url: URL): string {
   return `${url.host} takes no more requests from this address${until}`;
 }
 
-/** Null for drafts and for anything that is no release. Single assets that are wrong are left out. */
+/**
+ * Null for drafts and for anything that is no release. Single assets that are wrong are left out.
+ */
 function releaseIn(value: unknown): Release | null {
   if (!isObject(value) || typeof value.tag_name !== "string" || value.draft === true) return null;
   const assets = Array.isArray(value.assets) ? value.assets : [];

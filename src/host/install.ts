@@ -1,5 +1,5 @@
-// Finds a llama-server, or installs one from the first source that can. What a source fetches and how it
-// is verified is the source's; how a build is asked about itself is runtime_probe.ts's.
+// Finds a llama-server, or installs one from the first source that can. What a source fetches and
+// how it is verified is the source's; how a build is asked about itself is runtime_probe.ts's.
 
 import { createHash } from "node:crypto";
 import { join } from "node:path";
@@ -30,12 +30,18 @@ export interface InstallSource {
   readonly name: string;
   /** Why this source cannot serve this machine; null = it can be tried. */
   unsuitable(): Promise<string | null>;
-  /** Fetches and verifies builds, the best first; the next one is asked for if the one before did not run. */
+  /**
+   * Fetches and verifies builds, the best first; the next one is asked for if the one before
+   * did not run.
+   */
   builds(context: InstallContext): AsyncIterable<PreparedBuild>;
 }
 
 export interface InstallContext {
-  /** Empty and the source's own; removed afterwards. On the same file system as the final folder. */
+  /**
+   * Empty and the source's own; removed afterwards. On the same file system as the final
+   * folder.
+   */
   readonly workFolder: string;
   /** Where a build of this name will lie: for what must know its own place. */
   finalFolder(name: string): string;
@@ -66,8 +72,9 @@ const BY_HAND =
   "or name the program with --llama-server PATH, then try again";
 
 /**
- * The first that runs of: `--llama-server`, the bundled build, builds in the runtime home, PATH, then an
- * installation. Throws AppError `runtime_missing` that says what was tried, the signal's reason after an abort.
+ * The first that runs of: `--llama-server`, the bundled build, builds in the runtime home, PATH,
+ * then an installation. Throws AppError `runtime_missing` that says what was tried, the signal's
+ * reason after an abort.
  */
 export async function findOrInstallRuntime(options: FindOrInstallOptions): Promise<Runtime> {
   if (options.llamaServer !== null) return await givenRuntime(options.llamaServer, options);
@@ -81,23 +88,26 @@ export async function findOrInstallRuntime(options: FindOrInstallOptions): Promi
 
 async function installRuntime(options: FindOrInstallOptions, tried: string[]): Promise<Runtime> {
   const { runtimeHome, log, signal } = options;
+  let home: string;
+  let lock: Disposable;
   try {
     await Deno.mkdir(runtimeHome, { recursive: true, mode: 0o700 });
+    // Its own real place: what lies there may know it, and probes are remembered by it.
+    home = await Deno.realPath(runtimeHome);
+    const activity = "Waiting for another process that installs llama.cpp";
+    const onWait = () => options.onProgress({ activity, progress: null });
+    lock = await lockRuntimeHome(home, { signal, onWait });
   } catch (error) {
+    signal.throwIfAborted();
+    const path = runtimeHome;
     throw new AppError(
       "folder_unusable",
-      `Cannot make the runtime home "${runtimeHome}": ${
-        messageOf(error)
-      }. Choose another with --runtime-home`,
-      { values: { path: runtimeHome }, cause: error },
+      `Cannot write in the runtime home "${path}": ${messageOf(error)}. ` +
+        "Correct that or choose another folder with --runtime-home",
+      { values: { path }, cause: error },
     );
   }
-  // Its own real place: what lies there may know it, and probes are remembered by it.
-  const home = await Deno.realPath(runtimeHome);
-  using _lock = await lockRuntimeHome(home, {
-    signal,
-    onWait: () => options.onProgress({ activity: "Another process is installing", progress: null }),
-  });
+  using _lock = lock;
   const removed = await removeLeftovers(home);
   if (removed.length > 0) log.info("Removed unfinished installations", { count: removed.length });
   // Another process may have installed one while this one waited.

@@ -1,5 +1,6 @@
-// Installs llama.cpp from Debian's own packages into a folder of its own: with the glibc they were built for, no
-// root, nothing of the system touched. How packages are fetched and verified is debian_packages.ts's.
+// Installs llama.cpp from Debian's own packages into a folder of its own: with the glibc they
+// were built for, no root, nothing of the system touched. How packages are fetched and verified
+// is debian_packages.ts's.
 
 import { basename, join } from "node:path";
 import type { InstallContext, InstallSource, PreparedBuild } from "./install.ts";
@@ -99,8 +100,9 @@ async function buildFrom(
 }
 
 /**
- * One folder with programs and libraries, as in llama.cpp's own archives: it looks for backends beside the
- * executable. Programs start with the loader of their own glibc, whose path must be absolute.
+ * One folder with programs and libraries, as in llama.cpp's own archives: it looks for backends
+ * beside the executable. Programs start with the loader of their own glibc, whose path must be
+ * absolute.
  */
 async function flatten(
   options: {
@@ -151,8 +153,8 @@ async function flatten(
 }
 
 /**
- * Copies shared libraries under the names by which they are looked for: a file with links to it only under
- * the links' names. Returns the names.
+ * Copies shared libraries under the names by which they are looked for: a file with links to it
+ * only under the links' names. Returns the names.
  */
 async function copyLibraries(from: string, root: string, to: string): Promise<string[]> {
   const realRoot = await Deno.realPath(root);

@@ -1,5 +1,5 @@
-// Installs llama.cpp from its own release builds. The digest of the pinned build is part of this file; that of any
-// other comes from the same server as the file and is marked as unverified.
+// Installs llama.cpp from its own release builds. The digest of the pinned build is part of this
+// file; that of any other comes from the same server as the file and is marked as unverified.
 
 import { join } from "node:path";
 import type { InstallContext, InstallSource, PreparedBuild } from "./install.ts";

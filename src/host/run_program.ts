@@ -4,7 +4,10 @@ export interface RunOptions {
   cwd?: string;
   /** The whole environment of the program unless `inherit` is set. */
   environment?: Readonly<Record<string, string>>;
-  /** Adds our own environment: for tools of the system only, which need the user's proxy and locale. */
+  /**
+   * Adds our own environment: for tools of the system only, which need the user's proxy and
+   * locale.
+   */
   inherit?: boolean;
   timeoutMs: number;
   signal?: AbortSignal | undefined;
@@ -22,8 +25,8 @@ const KILL_AFTER_MS = 2_000;
 const PIPES_AFTER_EXIT_MS = 1_000;
 
 /**
- * Starts `path` with `args` and waits for its end. Throws what `Deno.Command` throws where it cannot
- * start (a missing ELF interpreter is `NotFound`), and the signal's reason after an abort.
+ * Starts `path` with `args` and waits for its end. Throws what `Deno.Command` throws where it
+ * cannot start (a missing ELF interpreter is `NotFound`), and the signal's reason after an abort.
  */
 export async function runProgram(
   path: string,

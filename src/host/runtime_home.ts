@@ -15,8 +15,8 @@ export interface BuildRecord {
   build: number | null;
   version: string;
   /**
-   * `pinned`: the digest is in our code; `signed`: the distribution's signature; `unverified`: the digest came
-   * from the same server as the file.
+   * `pinned`: the digest is in our code; `signed`: the distribution's signature; `unverified`:
+   * the digest came from the same server as the file.
    */
   verified: "pinned" | "signed" | "unverified";
   /** What was fetched. */
@@ -35,7 +35,8 @@ export interface InstalledBuild {
 }
 
 const RECORD = "runtime.json";
-// Only a folder with this file or with our work folders' name may be removed: the home may be any folder.
+// Only a folder with this file or with our work folders' name may be removed: the home may be any
+// folder.
 const UNFINISHED = "runtime.unfinished";
 const WORK_FOLDER = /^\.partial-[0-9a-f]{32}$/;
 const LOCK_POLL_MS = 100;
@@ -73,8 +74,8 @@ export async function makeWorkFolder(runtimeHome: string): Promise<string> {
 }
 
 /**
- * Takes a build out of the way in one step, into a work folder that is removed later. A folder that is
- * not ours is an error, a missing one is fine.
+ * Takes a build out of the way in one step, into a work folder that is removed later. A folder
+ * that is not ours is an error, a missing one is fine.
  */
 export async function moveBuildAside(folder: string, workFolder: string): Promise<void> {
   if (!(await isThere(folder))) return;
@@ -147,7 +148,8 @@ async function foldersOf(folder: string): Promise<string[]> {
   try {
     for await (const entry of Deno.readDir(folder)) if (entry.isDirectory) names.push(entry.name);
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    const { NotFound, NotADirectory } = Deno.errors;
+    if (!(error instanceof NotFound || error instanceof NotADirectory)) throw error;
   }
   return names;
 }

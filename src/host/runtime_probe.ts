@@ -8,9 +8,9 @@ import { durableWrite } from "./durable_write.ts";
 import { runProgram, type RunResult } from "./run_program.ts";
 
 /**
- * The oldest build that may parse a stranger's file. b8146 fixed the GGUF overflow CVE-2026-27940;
- * CVE-2026-21869 was fixed on 23 April 2026 (llama.cpp #22267), and b9376 of 27 May 2026 is the first
- * build after it whose date is known.
+ * The oldest build that may parse a stranger's file. b8146 fixed the GGUF overflow
+ * CVE-2026-27940; CVE-2026-21869 was fixed on 23 April 2026 (llama.cpp #22267), and b9376 of 27
+ * May 2026 is the first build after it whose date is known.
  */
 export const MINIMUM_BUILD = 9376;
 
@@ -97,7 +97,9 @@ export function refusalOf(probe: RuntimeProbe): string | null {
     : `build ${probe.build} is too old: builds before ${MINIMUM_BUILD} have known security holes`;
 }
 
-/** `version: 10573 (3f545becc)` and, since August 2026, `version: 0.7.0 (build 11669, commit X)`. */
+/**
+ * `version: 10573 (3f545becc)` and, since August 2026, `version: 0.7.0 (build 11669, commit X)`.
+ */
 export function parseVersion(text: string): { build: number | null; version: string } | null {
   const version = /^version: (.+)$/m.exec(text)?.[1]?.trim();
   if (version === undefined) return null;
@@ -119,7 +121,10 @@ export function parseFlags(help: string): Set<string> {
   return flags;
 }
 
-/** `  NAME: DESCRIPTION (TOTAL MiB, FREE MiB free)`, from the right: descriptions have parentheses. */
+/**
+ * `  NAME: DESCRIPTION (TOTAL MiB, FREE MiB free)`, from the right: descriptions have
+ * parentheses.
+ */
 export function parseDevices(text: string): RuntimeDevice[] {
   const devices: RuntimeDevice[] = [];
   const line = /^ {2}([^\s:[]+(?:\[[^\]]*\])?): (.*) \((\d+) MiB, (\d+) MiB free\)\s*$/;

@@ -42,12 +42,16 @@ export class FolderWatch implements AsyncDisposable {
     }
   }
 
+  /** For a folder that is not there: what comes back in its place is another one. */
+  unwatch(folder: string): void {
+    this.#watchers.get(folder)?.close();
+    this.#watchers.delete(folder);
+  }
+
   async #follow(folder: string, watcher: Deno.FsWatcher): Promise<void> {
     try {
       for await (const event of watcher) {
         if (this.#matters(event)) this.#options.onEvent();
-        // A folder that goes takes its watch along: the next scan asks for a new one.
-        if (event.kind === "remove" && event.paths.includes(folder)) break;
       }
     } catch (error) {
       this.#report(folder, error);

@@ -188,6 +188,7 @@ export class Library implements AsyncDisposable {
     // Before the look: what changes during it is an event.
     for (const folder of [home, ...folders]) this.#watch.watch(folder);
     const { found, unreadable } = await this.#search.look();
+    for (const folder of unreadable) this.#watch.unwatch(folder);
     this.#removeAllBut(found, unreadable);
     const unread: [string, ModelFiles][] = [];
     for (const [id, files] of found) {

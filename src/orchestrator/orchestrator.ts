@@ -5,7 +5,7 @@ import type { ModelState } from "../api_types.ts";
 import { AppError } from "../errors.ts";
 import type { Model } from "../models/library.ts";
 import type { Log } from "../log.ts";
-import type { Instance } from "../runtime/instance.ts";
+import type { Instance, LaunchPlan } from "../runtime/instance.ts";
 import { type Door, Entry, type Lease } from "./entry.ts";
 import { JobQueue } from "./job_queue.ts";
 import { crashDelayMs, crashedTooOften, noteCrash } from "./crashes.ts";
@@ -97,6 +97,12 @@ export class Orchestrator implements AsyncDisposable {
     this.#ensureLoad(entry);
     this.#options.onChange(entry);
     return lease;
+  }
+
+  /** What a load would start now. Starts nothing; throws what keeps it from being planned. */
+  async preview(model: Model): Promise<LaunchPlan> {
+    const { placement } = await this.#options.plan(model);
+    return this.#options.launch(model, placement);
   }
 
   /** Loads by hand: forgets earlier crashes, and goes on without a waiting request. */

@@ -10,8 +10,9 @@ import { createLog, formatEntry } from "../../src/log.ts";
 let installing: Promise<string> | null = null;
 
 /**
- * The path of a llama-server: `ZOMBIE_TEST_LLAMA_SERVER`, or one in a folder of this user that all test
- * processes share. Throws where there is none and none can be installed: tests never do without.
+ * The path of a llama-server: `ZOMBIE_TEST_LLAMA_SERVER`, or one in a folder of this user that
+ * all test processes share. Throws where there is none and none can be installed: tests never do
+ * without.
  */
 export function testRuntime(): Promise<string> {
   return installing ??= findTestRuntime();

@@ -1,7 +1,11 @@
-// A local stand-in for the release API of llama.cpp's repository on GitHub: the same routes and shapes, the assets behind
-// a redirect to another port. Serves whatever a test gives it, cut off or stalled on request.
+// A local stand-in for the release API of llama.cpp's repository on GitHub: the same routes and
+// shapes, the assets behind a redirect to another port. Serves whatever a test gives it, cut off
+// or stalled on request.
 
 import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
 
 export interface AssetGiven {
   content: Uint8Array<ArrayBuffer>;
@@ -25,8 +29,8 @@ export class ReleaseApi implements AsyncDisposable {
   /** The newest first, as GitHub lists them. */
   readonly #releases: ReleaseGiven[] = [];
   readonly #api: Deno.HttpServer<Deno.NetAddr>;
-  readonly #cdn: Deno.HttpServer<Deno.NetAddr>;
-  readonly #stop = new AbortController();
+  // Of Node: it can break off an answer without a word on stderr.
+  readonly #cdn: Server;
   readonly #served: PromiseWithResolvers<void>[] = [];
   /** `GET /path` of the API, then `cdn NAME RANGE` for each answer with content. */
   readonly requests: string[] = [];
@@ -43,7 +47,8 @@ export class ReleaseApi implements AsyncDisposable {
 
   private constructor() {
     const quiet = { port: 0, hostname: "127.0.0.1", onListen: () => {} };
-    this.#cdn = Deno.serve(quiet, (request) => this.#content(request));
+    this.#cdn = createServer((request, response) => this.#content(request, response));
+    this.#cdn.listen(0, "127.0.0.1");
     this.#api = Deno.serve(quiet, (request) => this.#answer(request));
   }
 
@@ -84,11 +89,14 @@ export class ReleaseApi implements AsyncDisposable {
     );
     if (download !== null) {
       const location = this.redirectTo ??
-        `http://127.0.0.1:${this.#cdn.addr.port}/${download[1]}/${download[2]}?signature=x`;
+        `http://127.0.0.1:${(this.#cdn.address() as AddressInfo).port}/${download[1]}/${
+          download[2]
+        }?signature=x`;
       return new Response(null, { status: 302, headers: { location } });
     }
     if (this.status !== null) {
-      const headers = { "x-ratelimit-remaining": "0", "x-ratelimit-reset": "1790000000" };
+      const limit = { "x-ratelimit-remaining": "0", "x-ratelimit-reset": "1790000000" };
+      const headers = this.status === 403 ? limit : {};
       return Response.json({ message: "API rate limit exceeded" }, {
         status: this.status,
         headers,
@@ -125,43 +133,40 @@ export class ReleaseApi implements AsyncDisposable {
     return { tag_name: tag, name: tag, draft, prerelease, published_at, body: "", assets };
   }
 
-  #content(request: Request): Response {
-    const [, tag, name] = new URL(request.url).pathname.split("/");
+  #content(request: IncomingMessage, response: ServerResponse): void {
+    const [, tag, name] = new URL(request.url ?? "/", "http://cdn").pathname.split("/");
     const release = this.#releases.find((each) => each.tag === tag);
     const content = release?.assets.get(name ?? "")?.content;
-    const range = request.headers.get("range");
+    const { range } = request.headers;
     const done = this.#servedAt(this.requests.filter((each) => each.startsWith("cdn")).length);
     this.requests.push(`cdn ${name} ${range ?? "whole"}`);
-    if (content === undefined) return new Response("gone", { status: 404 });
+    if (content === undefined) {
+      response.writeHead(404).end("gone");
+      return;
+    }
     const start = this.ignoreRange ? 0 : Number(/^bytes=(\d+)-$/.exec(range ?? "")?.[1] ?? 0);
     const part = content.subarray(start);
-    const headers: Record<string, string> = { "content-length": String(part.length) };
+    response.setHeader("content-length", part.length);
     if (start > 0) {
-      headers["content-range"] = `bytes ${start}-${content.length - 1}/${content.length}`;
+      const span = `bytes ${start}-${content.length - 1}/${content.length}`;
+      response.writeHead(206, { "content-range": span });
     }
-    const status = start > 0 ? 206 : 200;
     const cut = this.cuts.shift();
-    const stall = this.stallAfterBytes;
-    const stop = this.#stop.signal;
-    const body = new ReadableStream<Uint8Array>({
-      start(controller) {
-        controller.enqueue(part.subarray(0, cut ?? stall ?? part.length));
-      },
-      async pull(controller) {
-        done.resolve();
-        if (stall !== null) {
-          await new Promise((resolve) => stop.addEventListener("abort", resolve, { once: true }));
-        }
-        if (cut === undefined && stall === null) controller.close();
-        else controller.error(new Error("cut off on request"));
-      },
-    });
-    return new Response(body, { status, headers });
+    response.flushHeaders();
+    if (cut !== undefined) {
+      response.write(part.subarray(0, cut), () => response.destroy());
+    } else if (this.stallAfterBytes !== null) {
+      response.write(part.subarray(0, this.stallAfterBytes), () => done.resolve());
+    } else {
+      response.end(part, () => done.resolve());
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#stop.abort();
-    await Promise.all([this.#api.shutdown(), this.#cdn.shutdown()]);
+    const closed = once(this.#cdn, "close");
+    this.#cdn.close();
+    this.#cdn.closeAllConnections();
+    await Promise.all([this.#api.shutdown(), closed]);
   }
 }
 

@@ -1,5 +1,5 @@
-// A program that answers only the three questions of the runtime probe: for builds that are old, broken or see a GPU.
-// Whatever loads a model uses the real one, `llama_server.ts`.
+// A program that answers only the three questions of the runtime probe: for builds that are old,
+// broken or see a GPU. Whatever loads a model uses the real one, `llama_server.ts`.
 
 export interface ScriptServerOptions {
   /** Text on stderr for `--version`. */

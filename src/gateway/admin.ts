@@ -1,0 +1,48 @@
+// /admin: models, settings, requests, this machine, one stream of events. What all its routes share is
+// here; each group of routes has a file of its own.
+
+import { Hono } from "@hono/hono";
+
+import { AppError } from "../errors.ts";
+import { modelRoutes } from "./admin_models.ts";
+import { modelSettingsRoutes } from "./admin_model_settings.ts";
+import { requestRoutes } from "./admin_requests.ts";
+import { settingsRoutes } from "./admin_settings.ts";
+import { systemRoutes } from "./admin_system.ts";
+import type { GatewayEnv } from "./gateway_env.ts";
+import type { Parts } from "./parts.ts";
+
+const READING_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
+
+export function adminRoutes(parts: Parts): Hono<GatewayEnv> {
+  const routes = new Hono<GatewayEnv>();
+  routes.use("/admin/*", (c, next) => {
+    if (!READING_METHODS.has(c.req.method)) checkContentType(c.req.raw);
+    c.header("cache-control", "no-store");
+    c.header("x-content-type-options", "nosniff");
+    return next();
+  });
+  routes.route("/", systemRoutes(parts));
+  routes.route("/", modelRoutes(parts));
+  routes.route("/", modelSettingsRoutes(parts));
+  routes.route("/", settingsRoutes(parts));
+  routes.route("/", requestRoutes(parts));
+  return routes;
+}
+
+// A page can send forms and plain text anywhere without asking; JSON it cannot.
+function checkContentType(request: Request): void {
+  const type = request.headers.get("content-type");
+  if (type === null && !hasBody(request)) return;
+  const [media] = type?.split(";", 1) ?? [];
+  if (media?.trim().toLowerCase() === "application/json") return;
+  throw new AppError(
+    "unsupported_media_type",
+    'Cannot take this body: send JSON with "Content-Type: application/json"',
+    { values: { content_type: type?.slice(0, 100) ?? null } },
+  );
+}
+
+function hasBody({ headers }: Request): boolean {
+  return headers.has("transfer-encoding") || Number(headers.get("content-length") ?? 0) !== 0;
+}

@@ -1,0 +1,57 @@
+// A model as /admin/models, the page and the events show it: what the library, the registry and the
+// orchestrator each know of it, in one row.
+
+import type { ModelRow, ModelState } from "../api_types.ts";
+import { parseDuration } from "../duration.ts";
+import { AppError } from "../errors.ts";
+import type { Model } from "../models/library.ts";
+import type { Entry } from "../orchestrator/entry.ts";
+import { errorBody } from "./error_response.ts";
+import type { Parts } from "./parts.ts";
+
+export type ModelRowParts = Pick<Parts, "config" | "orchestrator" | "registry">;
+
+/** Lines of the process's log that explain an error. */
+const ERROR_LINES = 20;
+
+export function modelRow(parts: ModelRowParts, model: Model): ModelRow {
+  const { orchestrator, registry } = parts;
+  const entry = orchestrator.entry(model.id);
+  const settings = registry.settingsOf(model.id);
+  const ownKeepAliveMs = settings.keep_alive === null ? null : parseDuration(settings.keep_alive);
+  return {
+    id: model.id,
+    builtin: model.builtin,
+    aliases: settings.aliases,
+    size_bytes: model.sizeBytes,
+    quantization: model.facts?.quantization ?? null,
+    architecture: model.facts?.architecture ?? null,
+    context_length: model.facts?.contextLength ?? null,
+    capabilities: model.facts?.capabilities ?? [],
+    source: model.source,
+    state: stateOf(parts, model),
+    progress: entry?.instance.progress ?? null,
+    port: entry?.door?.port ?? null,
+    pid: entry?.instance.process?.pid ?? null,
+    memory_bytes: entry === null ? null : orchestrator.memoryOf(entry),
+    leases: entry?.leases ?? 0,
+    queued: entry?.queued ?? 0,
+    keep_alive_ms: entry?.keepAliveMs ?? ownKeepAliveMs ?? parts.config().keepAliveMs,
+    expires_at: entry?.expiresAt?.toISOString() ?? null,
+    pinned: entry?.pinned ?? settings.pinned,
+    badge: null,
+    error: errorOf(model, entry),
+  };
+}
+
+/** A file that cannot be read shows as failed before anyone asked for it. */
+export function stateOf(parts: Pick<Parts, "orchestrator">, model: Model): ModelState {
+  const state = parts.orchestrator.stateOf(model.id);
+  return state === "stopped" && model.error !== null ? "failed" : state;
+}
+
+function errorOf(model: Model, entry: Entry | null): ModelRow["error"] {
+  const error = entry?.error ?? (model.error === null ? null : AppError.fromData(model.error));
+  if (error === null) return null;
+  return { ...errorBody(error), log: entry?.instance.lastLines.slice(-ERROR_LINES) ?? [] };
+}

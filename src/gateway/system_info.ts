@@ -1,0 +1,55 @@
+// GET /admin/system and the `system` event: this machine, its memory, its llama.cpp. Unknown is null.
+
+import { statfsSync } from "node:fs";
+
+import type { CpuInfo, RuntimeInfo, SystemInfo } from "../api_types.ts";
+import type { Config } from "../config_type.ts";
+import type { Hardware } from "../hardware/hardware.ts";
+import type { Orchestrator } from "../orchestrator/orchestrator.ts";
+
+export interface SystemParts {
+  config(): Pick<Config, "cage" | "home">;
+  version: string;
+  hardware: Pick<Hardware, "snapshot">;
+  orchestrator: Pick<Orchestrator, "modelsBytes">;
+  runtime(): RuntimeInfo;
+}
+
+const UNKNOWN_CPU: CpuInfo = {
+  model: null,
+  physical_cores: null,
+  logical_cores: null,
+  features: [],
+  usage: null,
+};
+
+/** As the last reading says; it asks nobody. */
+export function systemInfo(parts: SystemParts): SystemInfo {
+  const { reading, totalBytes, availableBytes, budgetBytes } = parts.hardware.snapshot();
+  const { cage, home } = parts.config();
+  return {
+    cpu: reading?.cpu ?? UNKNOWN_CPU,
+    memory: {
+      total_bytes: totalBytes,
+      available_bytes: availableBytes,
+      models_bytes: parts.orchestrator.modelsBytes(),
+      budget_bytes: budgetBytes,
+    },
+    gpus: reading?.gpus ?? [],
+    disk: { free_bytes: freeDiskBytes(home) },
+    os: reading?.os ?? null,
+    runtime: parts.runtime(),
+    cage: { mode: cage, active: null },
+    version: parts.version,
+  };
+}
+
+/** What an ordinary user may still write there; null where the scope or the system does not say. */
+function freeDiskBytes(path: string): number | null {
+  try {
+    const { bavail, bsize } = statfsSync(path);
+    return bavail * bsize;
+  } catch {
+    return null; // A figure for people: no reason to fail for.
+  }
+}

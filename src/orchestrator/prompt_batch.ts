@@ -1,0 +1,69 @@
+// How many tokens of a prompt are read between two chances to stop (pure). llama-server ends a
+// prompt that nobody waits for only between batches, so one batch must not take long.
+
+import type { GgufFacts } from "../models/gguf.ts";
+
+export interface PromptBatchOptions {
+  threads: number;
+  /** Instruction sets, such as `avx2`; empty = unknown. */
+  cpuFeatures: readonly string[];
+  /** Some layers may be on a GPU. */
+  isOffloaded: boolean;
+  /** Measured for this model on this machine; null = estimate it. */
+  measuredTokensPerSecond: number | null;
+}
+
+/** Below a second with room for what else the machine does. */
+const BATCH_SECONDS = 0.7;
+const LEAST_TOKENS = 32;
+const MOST_TOKENS = 2048;
+/** A GPU reads this many at nearly full speed, and its micro-batch is no larger. */
+const GPU_TOKENS = 512;
+
+// Multiply-adds of one thread while it reads a prompt, in 1e9 operations per second. Low on purpose:
+// what was measured lies between one and four times these, and the error of a small batch is small.
+const QUANTISED_GFLOPS = 40;
+const FLOAT_GFLOPS = 8;
+/** A CPU without 256-bit integer vectors takes about four times as long. */
+const NARROW_SHARE = 0.25;
+const WIDE_FEATURES = ["avx2", "neon", "asimd"];
+
+/** A power of two from 32 to 2048. */
+export function promptBatchTokens(facts: GgufFacts, options: PromptBatchOptions): number {
+  const measured = options.measuredTokensPerSecond;
+  if (measured === null && options.isOffloaded) return GPU_TOKENS;
+  const perSecond = measured ?? estimatedTokensPerSecond(facts, options);
+  const exponent = Math.floor(Math.log2(Math.max(1, perSecond * BATCH_SECONDS)));
+  return Math.min(MOST_TOKENS, Math.max(LEAST_TOKENS, 2 ** exponent));
+}
+
+/** Tokens of a prompt per second on the CPU: two operations for each weight that a token uses. */
+export function estimatedTokensPerSecond(
+  facts: GgufFacts,
+  options: Pick<PromptBatchOptions, "threads" | "cpuFeatures">,
+): number {
+  const weights = activeBytes(facts) * 8 / bitsPerWeight(facts.quantization);
+  const isFloat = bitsPerWeight(facts.quantization) >= 16;
+  const features = options.cpuFeatures.map((feature) => feature.toLowerCase());
+  const isNarrow = features.length > 0 && !WIDE_FEATURES.some((wide) => features.includes(wide));
+  const perThread = (isFloat ? FLOAT_GFLOPS : QUANTISED_GFLOPS) * (isNarrow ? NARROW_SHARE : 1);
+  return options.threads * perThread * 1e9 / Math.max(1, 2 * weights);
+}
+
+/** Bytes of the weights that one token is multiplied with: no embedding table, only chosen experts. */
+export function activeBytes(facts: GgufFacts): number {
+  const idleShare = facts.expertCount && facts.expertUsedCount
+    ? 1 - Math.min(1, facts.expertUsedCount / facts.expertCount)
+    : 0;
+  const bytes = facts.weightsBytes - facts.tokenEmbeddingBytes - facts.expertBytes * idleShare;
+  return Math.max(0, bytes);
+}
+
+/** By the label's own number: `Q4_K_M` has scales and some larger layers on top of 4 bits. */
+function bitsPerWeight(quantization: string | null): number {
+  const label = quantization ?? "";
+  if (label === "F32") return 32;
+  if (label === "F16" || label === "BF16") return 16;
+  const bits = Number(/^(?:I?Q|TQ|MXFP|NVFP)(\d)/.exec(label)?.[1] ?? 4);
+  return bits + 0.6;
+}
