@@ -10,6 +10,9 @@ import { CONTENDER_NAMES } from "./rows.ts";
 import type { Summary } from "./rows.ts";
 import { formatNumber, formatTable } from "./table.ts";
 
+/** Processes that were running at the start; above it the figures say little. */
+const BUSY_LOAD = 1;
+
 export interface Report {
   readonly startedAt: string;
   readonly tookSeconds: number;
@@ -27,6 +30,11 @@ export function printReport(report: Report): void {
   print(`${machine.cores} cores, ${machine.cpu}, ${machine.os}, kernel ${machine.kernel}`);
   print(`llama-server ${machine.llamaServer}; ${machine.wrk}; ${machine.nginx ?? "no nginx"}`);
   print(`${report.roundsDone} rounds in ${report.tookSeconds} s; medians, wrong answers added up`);
+  if (machine.loadAtStart > BUSY_LOAD) {
+    print(
+      `Something else was running here, load ${formatNumber(machine.loadAtStart)}: measure again`,
+    );
+  }
   print();
   const measured = CONTENDER_NAMES.filter((name) =>
     summary.figures.some((figure) => summary.value(figure, name) !== null)

@@ -46,6 +46,8 @@ export interface HostReading {
   os: OsInfo;
   /** CPU time that the cgroup grants, in cores; null without a limit. */
   cpu_quota_cores: number | null;
+  /** What may still be written where the models lie; null where it was not asked for. */
+  disk_free_bytes: number | null;
 }
 
 export interface OsInfo {

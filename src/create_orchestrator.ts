@@ -50,7 +50,7 @@ export function createOrchestrator(parts: OrchestratorParts): Orchestrator {
     async plan(model) {
       // The answer to "does it fit" must be of this moment, and the runtime may just be installing.
       const [reading] = await Promise.all([
-        host.call("reading", {}),
+        host.call("reading", { disk: false }),
         host.call("runtime", { retry: true }),
       ]);
       hardware.update(reading);

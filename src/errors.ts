@@ -71,11 +71,20 @@ export class AppError extends Error {
 
   /** Plain data that survives `postMessage`, which would strip a class. */
   toData(): AppErrorData {
-    return { code: this.code, message: this.message, values: this.values };
+    const { code, message, values, param, retryAfterSeconds } = this;
+    return {
+      code,
+      message,
+      values,
+      ...(param !== null && { param }),
+      ...(retryAfterSeconds !== null && { retryAfterSeconds }),
+    };
   }
 
   static fromData(data: AppErrorData): AppError {
-    return new AppError(data.code, data.message, { values: data.values });
+    const { code, message, ...options } = data;
+    // It may come from a file that another release wrote.
+    return new AppError(Object.hasOwn(STATUS_OF, code) ? code : "internal", message, options);
   }
 }
 
@@ -83,6 +92,8 @@ export interface AppErrorData {
   code: ErrorCode;
   message: string;
   values: ErrorValues;
+  param?: string;
+  retryAfterSeconds?: number;
 }
 
 /** The message of anything that was thrown. */

@@ -7,6 +7,7 @@ import { createGateway, type Gateway } from "./gateway/app.ts";
 import { Departures } from "./gateway/departures.ts";
 import { Doors } from "./gateway/doors.ts";
 import { Events } from "./gateway/events.ts";
+import { findModel } from "./gateway/find_model.ts";
 import type { Parts } from "./gateway/parts.ts";
 import { Requests } from "./gateway/requests.ts";
 import { listen } from "./gateway/listen.ts";
@@ -141,15 +142,21 @@ async function startServer(init: Init, post: (message: ToHost) => void) {
 // What is not needed for the first answer: it waits until the gateway is up.
 async function settle(parts: Parts, leftovers: LeftoverProcess[]): Promise<void> {
   try {
-    parts.hardware.update(await parts.host.call("reading", {}));
+    parts.hardware.update(await parts.host.call("reading", { disk: false }));
     await parts.host.call("reap", { rows: leftovers });
     parts.registry.endEarlierLife();
-    for (const name of parts.config().preload) {
-      const model = parts.library.resolve(name);
-      await parts.orchestrator.load(model);
-    }
+    for (const name of parts.config().preload) await preload(parts, name);
   } catch (error) {
     parts.log.warn("Start is not complete", { reason: messageOf(error) });
+  }
+}
+
+// One that cannot be loaded must not keep the others from it.
+async function preload(parts: Parts, name: string): Promise<void> {
+  try {
+    await parts.orchestrator.load(await findModel(parts, name));
+  } catch (error) {
+    parts.log.warn("Cannot preload", { model: name, reason: messageOf(error) });
   }
 }
 

@@ -120,7 +120,7 @@ const HOSTILE_NAMES = [
   "../../evil",
   "a/../../evil",
   "a/..",
-  "/tmp/evil",
+  "/etc/evil",
   "//evil",
   "C:\\evil",
   "C:evil",

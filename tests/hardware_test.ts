@@ -33,6 +33,7 @@ function reading(known: Known = {}): HostReading {
     gpus: [],
     os: { family: "linux", name: null, arch: "x86_64", kernel: null, container: null },
     cpu_quota_cores: known.quota ?? null,
+    disk_free_bytes: null,
   };
 }
 

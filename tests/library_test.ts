@@ -139,7 +139,8 @@ Deno.test("Library offers a cut-off file as failed once it lies still, and as so
   const library = await home.openWhole({ settleMs: 1_000 });
   const bytes = modelBytes();
   const startedMs = performance.now();
-  home.write("home/cut.gguf", bytes.slice(0, -40));
+  // Its own time is old, as a copying program may set it: what counts is when it came.
+  home.writeOld("home/cut.gguf", bytes.slice(0, -40));
   await library.rescan();
   assert.deepEqual(home.ids(), []);
   await home.until(() => home.ids().includes("cut"));
@@ -147,6 +148,15 @@ Deno.test("Library offers a cut-off file as failed once it lies still, and as so
   assert.equal(library.get("cut")?.error?.values["reason"], "cut_off");
   await Deno.writeFile(join(home.home, "cut.gguf"), bytes.slice(-40), { append: true });
   await home.until(() => library.get("cut")?.error === null);
+});
+
+Deno.test("Library.open() goes by a file's own time for what was there before it", async () => {
+  await using home = new ModelHome();
+  home.write("home/fresh.gguf", NOT_GGUF);
+  home.writeOld("home/old.gguf", NOT_GGUF);
+  await home.openWhole({ settleMs: 1_000 });
+  assert.deepEqual(home.ids(), ["old"]);
+  await home.until(() => home.ids().includes("fresh"));
 });
 
 Deno.test("Library waits for a download program's file beside to go", async () => {

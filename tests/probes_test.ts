@@ -625,6 +625,7 @@ Deno.test("read() knows nothing, and says so, where nothing can be read", async 
     gpus: [],
     os: { family: "linux", name: null, arch: Deno.build.arch, kernel: null, container: null },
     cpu_quota_cores: null,
+    disk_free_bytes: null,
   });
 });
 

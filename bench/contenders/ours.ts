@@ -17,17 +17,28 @@ export const ours: Contender = { name: "ours", start: startOurs, coldAnswer: nul
 
 async function startOurs(options: StartOptions): Promise<Running> {
   const { folder, models } = options;
-  await mkdir(folder, { recursive: true });
+  await mkdir(folder, { recursive: true, mode: 0o700 });
   const firstDoor = freePort();
   const main = join(import.meta.dirname ?? ".", "..", "..", "main.ts");
   const child = new Child(Deno.execPath(), {
     args: [
-      ...["run", "-A", "--no-prompt", "--quiet", main, "serve", "--port", "0", "--no-open"],
+      ...[
+        "run",
+        "-A",
+        "--no-prompt",
+        "--quiet",
+        main,
+        "serve",
+        "--port",
+        `${freePort()}`,
+        "--no-open",
+      ],
       ...["--home", join(folder, "home"), "--runtime-home", join(folder, "runtime")],
       ...["--models-dir", models.folder, "--llama-server", options.llamaServer],
       ...["--runtime-ports", `${firstDoor}-${Math.min(firstDoor + DOORS, 65535)}`],
     ],
-    env: { DENO_NO_UPDATE_CHECK: "1" },
+    // Its sockets go with the run's folder.
+    env: { DENO_NO_UPDATE_CHECK: "1", XDG_RUNTIME_DIR: folder },
     cwd: join(main, ".."),
     read: true,
   });

@@ -12,7 +12,7 @@ export function systemRoutes(parts: Parts): Hono<GatewayEnv> {
   const routes = new Hono<GatewayEnv>();
   routes.get("/admin/system", async (c) => {
     // Readings come by themselves only while someone watches.
-    parts.hardware.update(await parts.host.call("reading", {}));
+    parts.hardware.update(await parts.host.call("reading", { disk: true }));
     return c.json(systemInfo(parts));
   });
   routes.get("/admin/events", (c) => {

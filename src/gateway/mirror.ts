@@ -101,7 +101,10 @@ export class Mirror implements Disposable {
     try {
       await this.#parts.library.rescan();
       await this.#parts.orchestrator.sweep();
-      for (const model of this.#parts.library.list()) this.#writeRow(model.id);
+      const { library, registry } = this.#parts;
+      const offered = library.list().map((model) => model.id);
+      const onRecord = registry.instances().map((row) => row.modelId);
+      for (const id of new Set([...offered, ...onRecord])) this.#writeRow(id);
     } catch (error) {
       this.#parts.log.warn("Sweep failed", { reason: messageOf(error) });
     }

@@ -53,5 +53,17 @@ export function stateOf(parts: Pick<Parts, "orchestrator">, model: Model): Model
 function errorOf(model: Model, entry: Entry | null): ModelRow["error"] {
   const error = entry?.error ?? (model.error === null ? null : AppError.fromData(model.error));
   if (error === null) return null;
-  return { ...errorBody(error), log: entry?.instance.lastLines.slice(-ERROR_LINES) ?? [] };
+  return {
+    ...errorBody(error),
+    log: model.error === null && isOfProcess(error) ? lastLines(entry) : [],
+  };
+}
+
+/** A load that was refused beforehand has no lines: those there are were another process's. */
+function isOfProcess(error: AppError): boolean {
+  return Object.hasOwn(error.values, "reason") || error.code === "load_stalled";
+}
+
+function lastLines(entry: Entry | null): string[] {
+  return entry?.instance.lastLines.slice(-ERROR_LINES) ?? [];
 }

@@ -7,6 +7,8 @@ import { AppError } from "../errors.ts";
 import { CACHE_TYPES } from "../host/messages.ts";
 import type { Model } from "../models/library.ts";
 
+/** llama-server aborts with a context of one token; fewer than these hold no message. */
+const LEAST_CONTEXT = 16;
 /** The host's own limits of a launch. */
 const MOST: Readonly<Partial<Record<keyof ModelSettings, number>>> = {
   threads: 1_024,
@@ -29,6 +31,9 @@ export function checkModelSettings(settings: ModelSettings, context: CheckContex
   for (const [field, most] of Object.entries(MOST)) {
     const value = settings[field as keyof ModelSettings];
     if (typeof value === "number" && value > most) throw refusal(field, `at most ${most}`);
+  }
+  if (settings.context !== null && settings.context < LEAST_CONTEXT) {
+    throw refusal("context", `at least ${LEAST_CONTEXT} tokens, or null`);
   }
   for (const field of ["cache_type_k", "cache_type_v"] as const) {
     const value = settings[field];

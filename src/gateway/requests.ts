@@ -150,6 +150,7 @@ export class RequestRecord {
 
   /** It failed, or its client left: an AppError `cancelled`. */
   fail(error: unknown): void {
+    if (this.ended) return;
     const status = error instanceof AppError ? error.status : 500;
     if (error instanceof AppError && error.code === "cancelled") this.#cancelled = true;
     this.#error ??= messageOf(error).slice(0, ERROR_CHARACTERS);

@@ -1,14 +1,12 @@
 // GET /admin/system and the `system` event: this machine, its memory, its llama.cpp. Unknown is null.
 
-import { statfsSync } from "node:fs";
-
 import type { CpuInfo, RuntimeInfo, SystemInfo } from "../api_types.ts";
 import type { Config } from "../config_type.ts";
 import type { Hardware } from "../hardware/hardware.ts";
 import type { Orchestrator } from "../orchestrator/orchestrator.ts";
 
 export interface SystemParts {
-  config(): Pick<Config, "cage" | "home">;
+  config(): Pick<Config, "cage">;
   version: string;
   hardware: Pick<Hardware, "snapshot">;
   orchestrator: Pick<Orchestrator, "modelsBytes">;
@@ -26,7 +24,7 @@ const UNKNOWN_CPU: CpuInfo = {
 /** As the last reading says; it asks nobody. */
 export function systemInfo(parts: SystemParts): SystemInfo {
   const { reading, totalBytes, availableBytes, budgetBytes } = parts.hardware.snapshot();
-  const { cage, home } = parts.config();
+  const { cage } = parts.config();
   return {
     cpu: reading?.cpu ?? UNKNOWN_CPU,
     memory: {
@@ -36,20 +34,10 @@ export function systemInfo(parts: SystemParts): SystemInfo {
       budget_bytes: budgetBytes,
     },
     gpus: reading?.gpus ?? [],
-    disk: { free_bytes: freeDiskBytes(home) },
+    disk: { free_bytes: reading?.disk_free_bytes ?? null },
     os: reading?.os ?? null,
     runtime: parts.runtime(),
     cage: { mode: cage, active: null },
     version: parts.version,
   };
-}
-
-/** What an ordinary user may still write there; null where the scope or the system does not say. */
-function freeDiskBytes(path: string): number | null {
-  try {
-    const { bavail, bsize } = statfsSync(path);
-    return bavail * bsize;
-  } catch {
-    return null; // A figure for people: no reason to fail for.
-  }
 }

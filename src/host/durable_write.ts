@@ -1,11 +1,11 @@
 // Writes a small file so that a power failure leaves the old or the new content, never a part.
 
-import { randomBytes } from "node:crypto";
 import { dirname } from "node:path";
+import { randomHex } from "../random_hex.ts";
 
 /** Writes aside, syncs, renames over `path`. Throws what the file system throws. */
 export async function durableWrite(path: string, text: string): Promise<void> {
-  const aside = `${path}.${randomBytes(6).toString("hex")}.tmp`;
+  const aside = `${path}.${randomHex(6)}.tmp`;
   try {
     const file = await Deno.open(aside, { write: true, createNew: true, mode: 0o600 });
     try {

@@ -1,6 +1,7 @@
 // Answers the server's messages and keeps the server alive: the only side that starts programs.
 // It takes no input but the command line and the messages, and checks each of those.
 
+import type { HostReading } from "../api_types.ts";
 import type { Config } from "../config.ts";
 import { AppError, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
@@ -186,7 +187,7 @@ export class Host implements AsyncDisposable {
       const { program, command } = await this.#command(launch);
       return { commandLine: [program, ...command.args] };
     },
-    reading: () => this.#probe.read(),
+    reading: ({ disk }: HostCalls["reading"]["params"]) => this.#read(disk),
     processes: () => this.#processes.running(),
     reap: async ({ rows }: HostCalls["reap"]["params"]) => ({
       killed: await this.#processes.reap(rows),
@@ -217,13 +218,31 @@ export class Host implements AsyncDisposable {
     return { program: runtime.path, command };
   }
 
+  async #read(disk: boolean): Promise<HostReading> {
+    const reading = await this.#probe.read();
+    if (!disk) return reading;
+    return { ...reading, disk_free_bytes: await freeDiskBytes(this.#options.config.home) };
+  }
+
   #setWatch(on: boolean): void {
     if (this.#watch !== null) clearInterval(this.#watch);
     this.#watch = on
       ? setInterval(async () => {
-        this.#post({ type: "reading", reading: await this.#probe.read() });
+        this.#post({ type: "reading", reading: await this.#read(true) });
       }, READING_INTERVAL_MS)
       : null;
+  }
+}
+
+/** What an ordinary user may still write there; null where the system does not say. */
+async function freeDiskBytes(path: string): Promise<number | null> {
+  // Seven megabytes of library: loaded when someone first looks.
+  const { statfs } = await import("node:fs/promises");
+  try {
+    const { bavail, bsize } = await statfs(path);
+    return bavail * bsize;
+  } catch {
+    return null;
   }
 }
 

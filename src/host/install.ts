@@ -1,7 +1,6 @@
 // Finds a llama-server, or installs one from the first source that can. What a source fetches and
 // how it is verified is the source's; how a build is asked about itself is runtime_probe.ts's.
 
-import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { AppError, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
@@ -223,6 +222,8 @@ async function sizesIn(folder: string): Promise<Record<string, number>> {
 }
 
 async function sha256Of(path: string): Promise<string> {
+  // Only an installation needs it, and every start loads this file.
+  const { createHash } = await import("node:crypto");
   const hash = createHash("sha256");
   using file = await Deno.open(path, { read: true });
   for await (const bytes of file.readable) hash.update(bytes);

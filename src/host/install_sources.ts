@@ -1,10 +1,22 @@
-// Where builds of llama.cpp come from, in the order in which they are tried.
+// Where builds of llama.cpp come from, in the order in which they are tried. Each is loaded when it is
+// tried: a machine that has a runtime never loads what would install one.
 
 import type { InstallSource } from "./install.ts";
-import { debianSource } from "./install_debian.ts";
-import { githubSource } from "./install_github.ts";
 
 /** The project's own release builds first; where they cannot be reached, the distribution's packages. */
 export function installSources(): InstallSource[] {
-  return [githubSource(), debianSource()];
+  return [
+    loadedLate("github", async () => (await import("./install_github.ts")).githubSource()),
+    loadedLate("debian", async () => (await import("./install_debian.ts")).debianSource()),
+  ];
+}
+
+function loadedLate(name: string, load: () => Promise<InstallSource>): InstallSource {
+  return {
+    name,
+    unsuitable: async () => await (await load()).unsuitable(),
+    async *builds(context) {
+      yield* (await load()).builds(context);
+    },
+  };
 }

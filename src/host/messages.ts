@@ -97,7 +97,8 @@ export interface HostCalls {
   stop: { params: { id: number; graceMs: number }; result: { exited: true } };
   /** The command line that `start` would use now. */
   command: { params: { launch: LaunchSpec }; result: { commandLine: string[] } };
-  reading: { params: Record<string, never>; result: HostReading };
+  /** `disk` asks for the free space as well. */
+  reading: { params: { disk: boolean }; result: HostReading };
   /** What runs right now, from the processes themselves. */
   processes: { params: Record<string, never>; result: RunningProcess[] };
   reap: { params: { rows: LeftoverProcess[] }; result: { killed: number[] } };

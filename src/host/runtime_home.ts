@@ -1,8 +1,8 @@
 // The folder of installed llama.cpp builds: which are whole, which were left half-made, and who may
 // change it now. What is put there is install.ts's.
 
-import { randomBytes } from "node:crypto";
 import { join } from "node:path";
+import { randomHex } from "../random_hex.ts";
 import { durableWrite, removeIfThere } from "./durable_write.ts";
 
 /** How an installed build came here; `runtime.json` in its folder. */
@@ -68,7 +68,7 @@ export async function finishBuild(folder: string, record: BuildRecord): Promise<
 
 /** A new, empty folder inside the home, so that a rename moves its content into place. */
 export async function makeWorkFolder(runtimeHome: string): Promise<string> {
-  const folder = join(runtimeHome, `.partial-${randomBytes(16).toString("hex")}`);
+  const folder = join(runtimeHome, `.partial-${randomHex(16)}`);
   await Deno.mkdir(folder, { mode: 0o700 });
   return folder;
 }
@@ -82,7 +82,7 @@ export async function moveBuildAside(folder: string, workFolder: string): Promis
   if (!(await isFile(join(folder, RECORD))) && !(await isFile(join(folder, UNFINISHED)))) {
     throw new Error(`"${folder}" is in the way: move it`);
   }
-  await Deno.rename(folder, join(workFolder, `old-${randomBytes(6).toString("hex")}`));
+  await Deno.rename(folder, join(workFolder, `old-${randomHex(6)}`));
 }
 
 /** Removes what an earlier installation left when it died. Call it with the lock held. */

@@ -1,6 +1,5 @@
 // The private folder in which instances listen, and the places in it.
 
-import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { AppError } from "../errors.ts";
 import { type Place, PLACES } from "./messages.ts";
@@ -23,7 +22,7 @@ const LONGEST_SOCKET_PATH = 103;
 
 /** Makes the folder, ours alone and empty. Throws `folder_unusable` where somebody else owns it. */
 export function prepareSocketFolder(options: SocketFolderOptions): SocketFolder {
-  const mark = createHash("sha256").update(options.home).digest("hex").slice(0, 12);
+  const mark = nameHash(options.home);
   const dir = join(options.base, `zombiecoder-${Deno.uid() ?? "user"}-${mark}`);
   makePrivate(dir);
   for (const entry of Deno.readDirSync(dir)) {
@@ -41,6 +40,16 @@ export function prepareSocketFolder(options: SocketFolderOptions): SocketFolder 
     );
   }
   return { dir, places };
+}
+
+// FNV-1a, twice: a short name that differs with the home, no secret.
+function nameHash(text: string): string {
+  let [low, high] = [0x811c9dc5, 0x9dc5811c];
+  for (const byte of new TextEncoder().encode(text)) {
+    low = Math.imul(low ^ byte, 0x01000193) >>> 0;
+    high = Math.imul(high ^ byte, 0x01000193) >>> 0;
+  }
+  return low.toString(16).padStart(8, "0") + high.toString(16).padStart(8, "0").slice(0, 4);
 }
 
 // Anyone may make a folder of any name in the temporary folder: only one that is really a folder,

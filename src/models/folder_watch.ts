@@ -51,6 +51,9 @@ export class FolderWatch implements AsyncDisposable {
   async #follow(folder: string, watcher: Deno.FsWatcher): Promise<void> {
     try {
       for await (const event of watcher) {
+        // The watch is on the folder that went: one that takes its place needs a new one.
+        const isGone = event.kind === "remove" || event.kind === "rename";
+        if (isGone && event.paths.includes(folder)) this.unwatch(folder);
         if (this.#matters(event)) this.#options.onEvent();
       }
     } catch (error) {

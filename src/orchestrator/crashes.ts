@@ -11,9 +11,12 @@ export function noteCrash(crashes: readonly number[], nowMs = performance.now())
   return [...crashes.filter((at) => nowMs - at < WINDOW_MS), nowMs];
 }
 
-/** True when the model stays failed until someone asks by hand. */
-export function crashedTooOften(crashes: readonly number[], nowMs = performance.now()): boolean {
-  return crashes.filter((at) => nowMs - at < WINDOW_MS).length >= MOST_CRASHES;
+/**
+ * True when the model stays failed until someone asks by hand, however long that takes: old crashes
+ * leave the list only when another one is noted.
+ */
+export function crashedTooOften(crashes: readonly number[]): boolean {
+  return crashes.length >= MOST_CRASHES;
 }
 
 /** How long the next start waits: not at all after the first crash, then 0.5, 1, 2 seconds. */

@@ -24,8 +24,15 @@ export interface Lease {
   release(): void;
 }
 
+export interface WaitOptions {
+  /** Fires when the client leaves. */
+  signal?: AbortSignal | undefined;
+  /** Takes effect with the lease: who leaves before it has asked for nothing. */
+  keepAliveMs?: number | undefined;
+}
+
 interface Waiter {
-  signal: AbortSignal | null;
+  keepAliveMs: number | undefined;
   sinceMs: number;
   resolve(lease: Lease): void;
   reject(error: unknown): void;
@@ -120,7 +127,7 @@ export class Entry {
   }
 
   /** Waits for a lease. Throws `overloaded` when the queue is full; rejects when the signal fires. */
-  wait(signal: AbortSignal | null): Promise<Lease> {
+  wait({ signal, keepAliveMs }: WaitOptions = {}): Promise<Lease> {
     if (this.#waiters.length >= this.#options.queueLimit) {
       throw new AppError(
         "overloaded",
@@ -140,7 +147,7 @@ export class Entry {
       this.#options.onChange(this);
     };
     const waiter: Waiter = {
-      signal,
+      keepAliveMs,
       sinceMs: performance.now(),
       resolve,
       reject,
@@ -211,6 +218,7 @@ export class Entry {
 
   #lease(loadMs: number): Lease {
     this.#leases++;
+    this.#deadlineMs = null;
     let held = true;
     return {
       instance: this.instance,
@@ -241,7 +249,9 @@ export class Entry {
     while (this.#waiters.length > 0 && this.#leases < this.#leaseLimit) {
       const waiter = this.#waiters.shift()!;
       waiter.forget();
-      waiter.resolve(this.#lease(Math.max(0, this.#readyAtMs - waiter.sinceMs)));
+      const lease = this.#lease(Math.max(0, this.#readyAtMs - waiter.sinceMs));
+      if (waiter.keepAliveMs !== undefined) this.setKeepAlive(waiter.keepAliveMs);
+      waiter.resolve(lease);
     }
   }
 

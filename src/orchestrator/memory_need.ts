@@ -32,6 +32,8 @@ export const PROCESS_BYTES = 100_000_000;
 const PROJECTOR_COMPUTE_BYTES = 300_000_000;
 /** The fitted rule is at most this far below what was measured, in any family. */
 const COMPUTE_MARGIN = 1.1;
+/** Queries, keys and values come out of one tensor, so less is held at the widest moment. */
+const FUSED: ReadonlySet<string> = new Set(["phi3"]);
 /** Since this build the logits of only those tokens are kept that someone wants. */
 const FEW_LOGITS_BUILD = 10362;
 /** llama-server's own: a checkpoint at most every so many tokens, and so many for one slot. */
@@ -75,7 +77,15 @@ export function graphBytes(facts: GgufFacts, shape: KvShape): number {
   const kv = kvCache(facts, shape);
   const cells = keepsNothing(facts) ? ubatch : kv.cells;
   const { width, expertWidth } = feedForward(facts);
-  return 4 * ubatch * Math.max(3 * width + 4 * embedding, expertWidth) +
+  const rows = FUSED.has(facts.architecture ?? "") ? 3 : 4;
+  // Only where heads are many and the feed-forward network is narrow, as in test models.
+  const queries = Math.max(0, ...facts.headCount) * (facts.keyLength ?? 0);
+  const widest = Math.max(
+    3 * width + rows * embedding,
+    expertWidth,
+    keepsNothing(facts) ? 0 : 3 * (queries + embedding),
+  );
+  return 4 * ubatch * widest +
     2 * ubatch * (cells + kv.slidingCells);
 }
 

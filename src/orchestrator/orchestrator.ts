@@ -84,16 +84,16 @@ export class Orchestrator implements AsyncDisposable {
    */
   acquire(model: Model, options: AcquireOptions = {}): Lease | Promise<Lease> {
     const entry = this.#entryOf(model);
-    if (options.keepAliveMs !== undefined) entry.setKeepAlive(options.keepAliveMs);
     const lease = entry.tryLease();
-    if (lease !== null) return lease;
-    return this.#acquireLater(entry, options.signal ?? null);
+    if (lease === null) return this.#acquireLater(entry, options);
+    if (options.keepAliveMs !== undefined) entry.setKeepAlive(options.keepAliveMs);
+    return lease;
   }
 
-  #acquireLater(entry: Entry, signal: AbortSignal | null): Promise<Lease> {
+  #acquireLater(entry: Entry, options: AcquireOptions): Promise<Lease> {
     if (this.#closing) throw new AppError("shutting_down", "The server is stopping");
     if (crashedTooOften(entry.crashes)) throw entry.error ?? new AppError("load_failed", "Crashed");
-    const lease = entry.wait(signal);
+    const lease = entry.wait(options);
     this.#ensureLoad(entry);
     this.#options.onChange(entry);
     return lease;
@@ -126,14 +126,19 @@ export class Orchestrator implements AsyncDisposable {
     const entry = this.#entries.get(modelId);
     if (entry === undefined) return;
     const stopped = new AppError("cancelled", `"${modelId}" was stopped on request`);
-    if (entry.loadQueued) {
+    if (entry.loadQueued && entry.instance.state !== "ready") {
       entry.wanted = false;
       entry.failWaiters(stopped);
       entry.cancelLoad?.abort(stopped);
     }
     entry.leaving = true;
     if (options.force) entry.abortLeases(stopped);
-    await this.#queue.add(() => this.#unload(entry, "on request"));
+    // Answers may take long: the queue is for the other models meanwhile.
+    await entry.drained();
+    await this.#queue.add(async () => {
+      // It may have been loaded anew for a request that came after another call of this.
+      if (entry.leaving) await this.#unload(entry, "on request");
+    });
     entry.error = null;
     this.#options.onChange(entry);
   }
@@ -196,6 +201,7 @@ export class Orchestrator implements AsyncDisposable {
     if (entry === undefined) return;
     entry.model = model;
     entry.error = null;
+    entry.crashes = [];
   }
 
   /** Forgets a model whose file is gone; what runs is stopped first. */
@@ -257,11 +263,17 @@ export class Orchestrator implements AsyncDisposable {
     entry.loadQueued = true;
     const cancel = new AbortController();
     entry.cancelLoad = cancel;
-    this.#queue.add(async () => {
+    void this.#loadInTurn(entry, cancel.signal);
+  }
+
+  async #loadInTurn(entry: Entry, signal: AbortSignal): Promise<void> {
+    // Its own answers end first, which may take long: the queue is for the other models meanwhile.
+    if (entry.leaving) await entry.drained();
+    await this.#queue.add(async () => {
       try {
-        await this.#load(entry, cancel.signal);
+        await this.#load(entry, signal);
       } catch (error) {
-        this.#loadFailed(entry, error, cancel.signal);
+        this.#loadFailed(entry, error, signal);
       } finally {
         entry.loadQueued = false;
         entry.cancelLoad = null;
@@ -288,10 +300,13 @@ export class Orchestrator implements AsyncDisposable {
       unload: (other) => this.#unload(other, `for "${entry.model.id}"`),
       signal,
     });
+    if (signal.aborted) return;
     entry.placement = plan.placement;
     entry.door = await this.#options.openDoor(entry.model.id);
     const launch = this.#options.launch(entry.model, plan.placement);
     await entry.instance.ensureReady(launch, signal);
+    if (signal.aborted) return await this.#unload(entry, "its load was cancelled");
+    entry.setKeepAlive(this.#options.defaults(entry.model).keepAliveMs);
     entry.open(plan.placement.parallel);
     const ms = Math.round(performance.now() - startedMs);
     this.#log.info("Model is ready", { model: entry.model.id, port: entry.door.port, ms });
@@ -314,10 +329,12 @@ export class Orchestrator implements AsyncDisposable {
     this.#options.onChange(entry);
     await entry.drained();
     await entry.instance.stop();
-    await entry.door?.close();
+    // Not awaited: a request may be waiting at the door for the load that comes next.
+    void entry.door?.close();
     entry.door = null;
     entry.placement = null;
     entry.leaving = false;
+    entry.setKeepAlive(this.#options.defaults(entry.model).keepAliveMs);
     this.#log.info("Model is unloaded", { model: entry.model.id, reason });
     this.#options.onChange(entry);
     if (entry.queued > 0 && !this.#closing) this.#ensureLoad(entry);

@@ -96,6 +96,7 @@ export function planPlacement(options: PlacementOptions): Placement {
     build: options.build ?? null,
     promptTokens: promptBatchTokens(facts, {
       threads,
+      contextTokens: settings.context ?? defaultContext(facts),
       cpuFeatures: options.cpuFeatures ?? [],
       isOffloaded: gpuLayers !== 0,
       measuredTokensPerSecond: options.measuredPromptTokensPerSecond ?? null,
@@ -155,21 +156,23 @@ function modeOf(facts: GgufFacts): Placement["mode"] {
 
 function contextOf(draft: Draft, options: PlacementOptions): number {
   const { facts, settings, budgetBytes } = options;
-  const trained = facts.contextLength || DEFAULT_CONTEXT;
-  if (draft.mode !== "chat") {
+  if (settings.context !== null) {
+    if (draft.mode === "chat") return settings.context;
     // An encoder has no positions beyond those that it was trained with.
-    const most = Math.min(trained, MOST_EMBEDDING_CONTEXT);
-    if (settings.context !== null) return Math.min(settings.context, most);
-  } else if (settings.context !== null) {
-    return settings.context;
+    const trained = facts.contextLength || DEFAULT_CONTEXT;
+    return Math.min(settings.context, trained, MOST_EMBEDDING_CONTEXT);
   }
-  const wanted = Math.min(trained, DEFAULT_CONTEXT);
+  const wanted = defaultContext(facts);
   const least = Math.min(wanted, LEAST_CONTEXT);
   if (budgetBytes === null) return wanted;
   for (let tokens = wanted; tokens > least; tokens = stepDown(tokens)) {
     if (memoryNeed(facts, shapeOf(draft, tokens)).totalBytes <= budgetBytes) return tokens;
   }
   return least;
+}
+
+function defaultContext(facts: GgufFacts): number {
+  return Math.min(facts.contextLength || DEFAULT_CONTEXT, DEFAULT_CONTEXT);
 }
 
 function stepDown(tokens: number): number {

@@ -5,6 +5,8 @@ import type { GgufFacts } from "../models/gguf.ts";
 
 export interface PromptBatchOptions {
   threads: number;
+  /** The longest prompt: its last tokens attend to all before them. */
+  contextTokens: number;
   /** Instruction sets, such as `avx2`; empty = unknown. */
   cpuFeatures: readonly string[];
   /** Some layers may be on a GPU. */
@@ -24,8 +26,10 @@ const GPU_TOKENS = 512;
 // what was measured lies between one and four times these, and the error of a small batch is small.
 const QUANTISED_GFLOPS = 40;
 const FLOAT_GFLOPS = 8;
+const ATTENTION_GFLOPS = 12;
 /** A CPU without 256-bit integer vectors takes about four times as long. */
 const NARROW_SHARE = 0.25;
+const LONG_PROMPT_TOKENS = 4096;
 const WIDE_FEATURES = ["avx2", "neon", "asimd"];
 
 /** A power of two from 32 to 2048. */
@@ -37,17 +41,29 @@ export function promptBatchTokens(facts: GgufFacts, options: PromptBatchOptions)
   return Math.min(MOST_TOKENS, Math.max(LEAST_TOKENS, 2 ** exponent));
 }
 
-/** Tokens of a prompt per second on the CPU: two operations for each weight that a token uses. */
+/**
+ * Tokens of a prompt per second on the CPU, near the end of the longest prompt: two operations for
+ * each weight that a token uses, and for each number of keys and values that it attends to.
+ */
 export function estimatedTokensPerSecond(
   facts: GgufFacts,
-  options: Pick<PromptBatchOptions, "threads" | "cpuFeatures">,
+  options: Pick<PromptBatchOptions, "threads" | "contextTokens" | "cpuFeatures">,
 ): number {
-  const weights = activeBytes(facts) * 8 / bitsPerWeight(facts.quantization);
-  const isFloat = bitsPerWeight(facts.quantization) >= 16;
+  const bits = bitsPerWeight(facts.quantization);
   const features = options.cpuFeatures.map((feature) => feature.toLowerCase());
   const isNarrow = features.length > 0 && !WIDE_FEATURES.some((wide) => features.includes(wide));
-  const perThread = (isFloat ? FLOAT_GFLOPS : QUANTISED_GFLOPS) * (isNarrow ? NARROW_SHARE : 1);
-  return options.threads * perThread * 1e9 / Math.max(1, 2 * weights);
+  const perSecond = options.threads * (isNarrow ? NARROW_SHARE : 1) * 1e9;
+  const weights = 2 * activeBytes(facts) * 8 / bits;
+  const seconds = weights / (perSecond * (bits >= 16 ? FLOAT_GFLOPS : QUANTISED_GFLOPS)) +
+    attentionOperations(facts, options.contextTokens) / (perSecond * ATTENTION_GFLOPS);
+  return 1 / Math.max(seconds, 1e-9);
+}
+
+// Windows are passed over, and beyond a long prompt nobody expects a quick answer.
+function attentionOperations(facts: GgufFacts, contextTokens: number): number {
+  const heads = facts.headCount.reduce((sum, each) => sum + each, 0);
+  const numbers = (facts.keyLength ?? 0) + (facts.valueLength ?? 0);
+  return 2 * heads * numbers * Math.min(contextTokens, LONG_PROMPT_TOKENS);
 }
 
 /** Bytes of the weights that one token is multiplied with: no embedding table, only chosen experts. */

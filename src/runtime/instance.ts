@@ -5,6 +5,7 @@ import type { ModelState } from "../api_types.ts";
 import { AppError } from "../errors.ts";
 import type { LaunchSpec, StartedProcess } from "../host/messages.ts";
 import type { Log } from "../log.ts";
+import { randomHex } from "../random_hex.ts";
 import type { HostPort } from "./host_port.ts";
 import { classifyFailure, LlamaLog } from "./llama_log.ts";
 import type { Places } from "./places.ts";
@@ -112,8 +113,8 @@ export class Instance {
   async #start(plan: LaunchPlan, signal: AbortSignal): Promise<void> {
     const { host, places } = this.#options;
     this.#place = places.take();
-    this.#token = randomHex();
-    const key = randomHex();
+    this.#token = randomHex(16);
+    const key = randomHex(16);
     this.#authorization = `Bearer ${key}`;
     this.#exit = Promise.withResolvers();
     // A start that fails has no one waiting for the exit.
@@ -269,10 +270,6 @@ export class Instance {
     this.#state = state;
     this.#options.onChange(this);
   }
-}
-
-function randomHex(): string {
-  return crypto.randomUUID().replaceAll("-", "");
 }
 
 function abortableDelay(delayMs: number, signal: AbortSignal): Promise<void> {

@@ -2,6 +2,7 @@
 // nearly everything. Fragments of builds up to 11669; the table is in the order of certainty.
 
 import type { ErrorCode, ErrorValues } from "../errors.ts";
+import { parseLlamaLine } from "./llama_log_line.ts";
 
 export interface LlamaExit {
   code: number;
@@ -215,7 +216,7 @@ function byExit(lines: readonly string[], exit: LlamaExit): LlamaFailure {
   }
   return failure("load_failed", "exited", {
     exit,
-    because: `its llama-server ended with code ${code}${lastError(lines)}. ` +
+    because: `its llama-server ended with code ${code}${errorOf(lines, exit)}. ` +
       "Look at its log and try again",
   });
 }
@@ -257,9 +258,9 @@ function unsigned(code: number): number {
   return code >>> 0;
 }
 
-function lastError(lines: readonly string[]): string {
-  const line = lines.findLast((each) => / E |error/i.test(each));
-  if (line === undefined) return "";
-  const text = line.replace(/^(?:\d+\.)+\d+ [A-Z] +/, "").slice(0, 120);
-  return ` after "${text}"`;
+// While it loads, the first error is the cause and the later ones are what followed of it.
+function errorOf(lines: readonly string[], exit: LlamaExit): string {
+  const errors = lines.map(parseLlamaLine).filter((event) => event?.type === "error");
+  const error = exit.wasReady ? errors.at(-1) : errors[0];
+  return error === undefined ? "" : ` after "${error.message.slice(0, 120)}"`;
 }

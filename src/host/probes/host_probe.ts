@@ -90,6 +90,7 @@ export class HostProbe implements AsyncDisposable {
         }
         : { ...known.os },
       cpu_quota_cores: this.#machine.cpuQuotaCores(),
+      disk_free_bytes: null,
     };
   }
 
