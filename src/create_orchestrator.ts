@@ -37,7 +37,7 @@ export function createOrchestrator(parts: OrchestratorParts): Orchestrator {
   const log = parts.log.for("orchestrator");
   return new Orchestrator({
     log,
-    queueLimit: config().queueLimit,
+    queueLimit: () => config().queueLimit,
     makeInstance: (modelId, callbacks) =>
       new Instance({
         modelId,
@@ -63,6 +63,8 @@ export function createOrchestrator(parts: OrchestratorParts): Orchestrator {
         budgetBytes: snapshot.budgetBytes,
         hasDevices: parts.runtime().devices.length > 0,
         mmprojBytes: model.mmprojBytes,
+        build: parts.runtime().build,
+        cpuFeatures: reading.cpu.features,
       });
       return {
         placement,

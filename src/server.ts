@@ -77,7 +77,7 @@ async function startServer(init: Init, post: (message: ToHost) => void) {
     level: config.logLevel,
     write: (entry) => post({ type: "log", entry }),
   });
-  const hardware = new Hardware(config);
+  const hardware = new Hardware(() => config);
   const host = new HostPort({
     post,
     onRuntime: (info) => {

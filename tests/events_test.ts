@@ -15,7 +15,7 @@ function testEvents(options: EventsOptions = {}): TestEvents {
   const parts: EventParts = {
     config: () => ({ cage: "auto" }),
     version: "0.0.0",
-    hardware: new Hardware({ memoryBudgetBytes: null, threads: null }),
+    hardware: new Hardware(() => ({ memoryBudgetBytes: null, threads: null })),
     orchestrator: { modelsBytes: () => 5 },
     runtime: () => ({
       phase: "ready",

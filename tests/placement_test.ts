@@ -236,6 +236,7 @@ Deno.test("estimatedTokensPerSecond() is slower on a CPU without wide integer ve
   assert.equal(speed(["sse4_2", "avx"]), speed(["avx2"]) / 4);
   assert.equal(speed([]), speed(["avx2"]));
   assert.equal(speed(["ASIMD"]), speed(["avx2"]));
+  assert.ok(speed(["avx2", "avx512_vnni"]) > speed(["avx2"]));
 });
 
 Deno.test("activeBytes() leaves out the embedding table and the experts that are not chosen", () => {

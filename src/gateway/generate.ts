@@ -64,7 +64,8 @@ function optional<T extends "boolean" | "number">(
 ): (T extends "boolean" ? boolean : number) | undefined {
   const value = body[name];
   if (value === undefined || value === null) return undefined;
-  if (typeof value === type) return value as T extends "boolean" ? boolean : number;
+  const found: string = typeof value;
+  if (found === type) return value as T extends "boolean" ? boolean : number;
   throw new AppError("invalid_request", `Cannot read "${name}": it must be a ${type}`, {
     param: name,
   });

@@ -4,7 +4,7 @@
 import { messageOf } from "../errors.ts";
 import type { ModelChange } from "../models/library.ts";
 import type { Entry } from "../orchestrator/entry.ts";
-import { modelRow } from "./model_rows.ts";
+import { modelRow, stateOf } from "./model_rows.ts";
 import type { Parts } from "./parts.ts";
 
 /** Leases come and go thousands of times a second: people see them this often. */
@@ -41,12 +41,13 @@ export class Mirror implements Disposable {
   }
 
   #writeRow(id: string): void {
-    const { registry, orchestrator } = this.#parts;
+    const { registry, orchestrator, library } = this.#parts;
     const entry = orchestrator.entry(id);
     const process = entry?.instance.process ?? null;
     const activityMs = entry?.lastActivityMs ?? null;
     const error = entry?.error ?? null;
-    const state = orchestrator.stateOf(id);
+    const model = library.get(id);
+    const state = model === undefined ? orchestrator.stateOf(id) : stateOf(this.#parts, model);
     const isLive = state !== "stopped" && state !== "failed";
     registry.setInstance(id, {
       status: state,

@@ -9,6 +9,7 @@ import { forward } from "./forward.ts";
 import type { GatewayEnv } from "./gateway_env.ts";
 import { parseJson, readBody } from "./json_body.ts";
 import { refuseRemoteMedia } from "./media.ts";
+import { stateOf } from "./model_rows.ts";
 import type { Parts } from "./parts.ts";
 
 /** Routes that name their model in the body and pass to the instance under the same path. */
@@ -80,7 +81,7 @@ function modelObject(parts: Parts, model: Model) {
     object: "model",
     created: Math.floor(model.mtimeMs / 1000),
     owned_by: "zombiecoder",
-    state: parts.orchestrator.stateOf(model.id),
+    state: stateOf(parts, model),
     ...(model.builtin && { builtin: true }),
   };
 }

@@ -53,10 +53,11 @@ export function availableBytes(reading: HostReading | null): number | null {
 }
 
 export class Hardware {
-  readonly #config: Pick<Config, "memoryBudgetBytes" | "threads">;
+  readonly #config: () => Pick<Config, "memoryBudgetBytes" | "threads">;
   #reading: HostReading | null = null;
 
-  constructor(config: Pick<Config, "memoryBudgetBytes" | "threads">) {
+  /** The settings are asked for each time: a user may change them. */
+  constructor(config: () => Pick<Config, "memoryBudgetBytes" | "threads">) {
     this.#config = config;
   }
 
@@ -66,12 +67,13 @@ export class Hardware {
 
   snapshot(): HardwareSnapshot {
     const reading = this.#reading;
+    const config = this.#config();
     return {
       reading,
       totalBytes: reading?.memory.total_bytes ?? null,
       availableBytes: availableBytes(reading),
-      budgetBytes: memoryBudgetBytes(reading, this.#config.memoryBudgetBytes),
-      threads: defaultThreads(reading, this.#config.threads),
+      budgetBytes: memoryBudgetBytes(reading, config.memoryBudgetBytes),
+      threads: defaultThreads(reading, config.threads),
     };
   }
 }

@@ -25,6 +25,7 @@ function word(...words: string[]): Rule {
 /** Flag -> rule. Aliases of one flag share a line, so that naming it twice is noticed. */
 const RULES: readonly (readonly [readonly string[], Rule])[] = [
   [["-tb", "--threads-batch"], whole(1, 1024)],
+  [["-lv", "--verbosity", "--log-verbosity"], whole(0, 5)],
   [["--prio"], whole(-1, 2)],
   [["--poll"], whole(0, 100)],
   [["-n", "--predict", "--n-predict"], whole(-1, 2 ** 24)],
@@ -107,15 +108,26 @@ const RULE_OF = new Map(
   RULES.flatMap(([flags, rule]) => flags.map((flag) => [flag, { name: flags[0]!, rule }] as const)),
 );
 
+export interface ExtraArgsContext {
+  /** Flags that the build knows. */
+  flags: ReadonlySet<string>;
+  /** What the launch sets already: the last of two would win. */
+  taken: readonly string[];
+}
+
 /** Answers the arguments as they are if every one is allowed and named once; throws `invalid_request`. */
-export function checkExtraArgs(args: readonly string[]): readonly string[] {
-  const seen = new Set<string>();
+export function checkExtraArgs(
+  args: readonly string[],
+  context: ExtraArgsContext,
+): readonly string[] {
+  const seen = new Set(context.taken.map((flag) => RULE_OF.get(flag)?.name ?? flag));
   for (let index = 0; index < args.length; index++) {
     const flag = args[index]!;
     const known = RULE_OF.get(flag);
     if (known === undefined) throw refusal(flag, "it is not among the arguments that may be set");
     if (seen.has(known.name)) throw refusal(flag, "it is there twice");
     seen.add(known.name);
+    if (!context.flags.has(flag)) throw refusal(flag, "this llama-server does not know it");
     if (known.rule.kind === "switch") continue;
     const value = args[++index];
     if (value === undefined) throw refusal(flag, "its value is missing");

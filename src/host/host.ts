@@ -7,7 +7,7 @@ import { AppError, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { findCageTools } from "./cage.ts";
 import { buildCommand, type LaunchCommand } from "./launch.ts";
-import type { HostCallName, HostCalls, LaunchSpec, ToHost, ToServer } from "./messages.ts";
+import type { HostCallName, HostCalls, LaunchSpec, Place, ToHost, ToServer } from "./messages.ts";
 import { checkModelPaths } from "./model_paths.ts";
 import { createConnectionsProbe } from "./probes/connections_probe.ts";
 import { HostProbe } from "./probes/host_probe.ts";
@@ -29,6 +29,12 @@ export interface HostOptions {
   findRuntime: RuntimeKeeperOptions["find"];
   /** The gateway listens: called once, however often the server starts again. */
   onReady(address: string): void;
+}
+
+interface WantedProcess {
+  program: string;
+  command: LaunchCommand;
+  place: Place;
 }
 
 const READING_INTERVAL_MS = 2_000;
@@ -172,7 +178,9 @@ export class Host implements AsyncDisposable {
 
   readonly #calls = {
     start: async ({ id, launch }: HostCalls["start"]["params"]) => {
-      const { program, command } = await this.#command(launch);
+      const { program, command, place } = await this.#command(launch);
+      // A process that was killed leaves its socket behind, and the next one would not start over it.
+      if ("socketPath" in place) removeSocket(place.socketPath);
       return this.#processes.start(id, {
         launchable: { program, ...command },
         onLines: (lines) => this.#post({ type: "lines", id, lines }),
@@ -201,7 +209,7 @@ export class Host implements AsyncDisposable {
     }),
   };
 
-  async #command(launch: LaunchSpec): Promise<{ program: string; command: LaunchCommand }> {
+  async #command(launch: LaunchSpec): Promise<WantedProcess> {
     const runtime = await this.#runtime.get({ retry: true });
     const { config, sockets } = this.#options;
     checkModelPaths(launch, [config.home, ...config.modelsDirs]);
@@ -213,9 +221,7 @@ export class Host implements AsyncDisposable {
       place,
       platform: this.#platform,
     });
-    // A process that was killed leaves its socket behind, and the next one would not start over it.
-    if ("socketPath" in place) removeSocket(place.socketPath);
-    return { program: runtime.path, command };
+    return { program: runtime.path, command, place };
   }
 
   async #read(disk: boolean): Promise<HostReading> {

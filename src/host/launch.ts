@@ -25,6 +25,8 @@ export interface LaunchContext {
 /** What `LLAMA_SERVER_ROUTER_PORT` says does not matter: that it is there switches the watchdog on stdin on. */
 const WATCHDOG = { LLAMA_SERVER_ROUTER_PORT: "1" };
 
+const VERBOSITY_FLAGS = ["-lv", "--verbosity", "--log-verbosity"];
+
 const HEX_32 = /^[0-9a-f]{32}$/;
 
 /** Builds the command. Throws `invalid_request` for a value that is out of its range. */
@@ -55,8 +57,9 @@ export function buildCommand(launch: LaunchSpec, context: LaunchContext): Launch
   args.may("--cache-ram", String(launch.cacheRamMiB));
   // The first answer warms what a warm-up would, and comes sooner.
   args.may("--no-warmup");
-  // Level 4 logs the sizes of the buffers; what is logged for each request comes at that level too.
-  args.may("-lv", "3");
+  if (!launch.extraArgs.some((arg) => VERBOSITY_FLAGS.includes(arg))) {
+    args.may("-lv", String(launch.logVerbosity));
+  }
   addOffload(args, launch, context);
   if (launch.cacheTypeK !== null) args.must("-ctk", launch.cacheTypeK);
   if (launch.cacheTypeV !== null) args.must("-ctv", launch.cacheTypeV);
@@ -64,9 +67,11 @@ export function buildCommand(launch: LaunchSpec, context: LaunchContext): Launch
   if (launch.mode === "rerank") args.must("--reranking");
   if (launch.mmprojPath !== null) args.must("--mmproj", launch.mmprojPath);
   if (launch.draftModelPath !== null) args.must("-md", launch.draftModelPath);
-  for (const path of launch.loraPaths) args.must("--lora", path);
+  // Named twice, the flag would mean its last value alone.
+  if (launch.loraPaths.length > 0) args.must("--lora", launch.loraPaths.join(","));
   if (launch.chatTemplate !== null) args.must("--chat-template", launch.chatTemplate);
-  args.add(checkExtraArgs(launch.extraArgs));
+  const { flags } = context;
+  args.add(checkExtraArgs(launch.extraArgs, { flags, taken: args.list }));
   return { args: args.list, env: environmentOf(launch, context.platform) };
 }
 
@@ -102,6 +107,7 @@ function checkLaunch(launch: LaunchSpec): void {
   checkInteger("batch", launch.batchTokens, 1, 2 ** 20);
   checkInteger("ubatch", launch.ubatchTokens, 1, 2 ** 20);
   checkInteger("http_threads", launch.httpThreads, 1, 1024);
+  checkInteger("log_verbosity", launch.logVerbosity, 2, 4);
   checkInteger("cache_ram", launch.cacheRamMiB, 0, 2 ** 24);
   if (launch.gpuLayers !== "auto") checkInteger("gpu_layers", launch.gpuLayers, 0, 10_000);
   for (const type of [launch.cacheTypeK, launch.cacheTypeV]) {

@@ -16,6 +16,12 @@ export interface LaunchPlanOptions {
 /** Connections to the process beyond its slots and the gateway's own: health, metadata, a retry. */
 const SPARE_HTTP_THREADS = 6;
 
+/**
+ * From here on the process logs what its buffers really take. Of a smaller model the estimate is as
+ * good, and its answers are so short that the lines for each request would cost a fifth of the speed.
+ */
+const LOGGED_WEIGHTS_BYTES = 256 * 1024 ** 2;
+
 export function launchPlan(model: Model, options: LaunchPlanOptions): LaunchPlan {
   const { placement, settings } = options;
   const absolute = (path: string) => isAbsolute(path) ? path : join(options.config.home, path);
@@ -34,6 +40,7 @@ export function launchPlan(model: Model, options: LaunchPlanOptions): LaunchPlan
     cacheTypeV: placement.cacheTypeV,
     cacheRamMiB: placement.cacheRamMiB,
     httpThreads: placement.parallel * 2 + SPARE_HTTP_THREADS,
+    logVerbosity: placement.memory.weightsBytes < LOGGED_WEIGHTS_BYTES ? 2 : 4,
     chatTemplate: settings.chat_template,
     loraPaths: settings.lora.map(absolute),
     draftModelPath: settings.draft_model === null ? null : absolute(settings.draft_model),

@@ -3,7 +3,7 @@
 import { AppError } from "../errors.ts";
 import type { Entry } from "./entry.ts";
 import { planEviction } from "./eviction.ts";
-import type { LoadPlan } from "./orchestrator.ts";
+import type { LoadPlan } from "./load_plan.ts";
 
 export interface MakeRoomOptions {
   entries: Entry[];

@@ -8,6 +8,7 @@ import type { Log } from "../log.ts";
 import type { Instance, LaunchPlan } from "../runtime/instance.ts";
 import { type Door, Entry, type Lease } from "./entry.ts";
 import { JobQueue } from "./job_queue.ts";
+import type { LoadPlan } from "./load_plan.ts";
 import { crashDelayMs, crashedTooOften, noteCrash } from "./crashes.ts";
 import type { Placement } from "./placement.ts";
 import { makeRoom } from "./make_room.ts";
@@ -21,7 +22,8 @@ export interface AcquireOptions {
 
 export interface OrchestratorOptions {
   log: Log;
-  queueLimit: number;
+  /** Asked when a model is first used. */
+  queueLimit(): number;
   makeInstance(modelId: string, callbacks: InstanceCallbacks): Instance;
   /** What a load would be now; also the memory facts that eviction needs. */
   plan(model: Model): Promise<LoadPlan>;
@@ -39,13 +41,6 @@ export interface OrchestratorOptions {
 export interface InstanceCallbacks {
   onChange(instance: Instance): void;
   onCrash(instance: Instance, error: AppError): void;
-}
-
-/** What one load needs and what there is. */
-export interface LoadPlan {
-  placement: Placement;
-  budgetBytes: number | null;
-  availableBytes: number | null;
 }
 
 export class Orchestrator implements AsyncDisposable {
@@ -245,7 +240,7 @@ export class Orchestrator implements AsyncDisposable {
         onChange: () => this.#options.onChange(entry),
         onCrash: (_instance, error) => this.#onCrash(entry, error),
       }),
-      queueLimit: this.#options.queueLimit,
+      queueLimit: this.#options.queueLimit(),
       keepAliveMs: 0,
       onExpired: (expired) => this.#onExpired(expired),
       onAbandoned: (abandoned) => this.#onAbandoned(abandoned),

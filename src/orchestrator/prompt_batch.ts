@@ -30,6 +30,9 @@ const ATTENTION_GFLOPS = 12;
 /** A CPU without 256-bit integer vectors takes about four times as long. */
 const NARROW_SHARE = 0.25;
 const LONG_PROMPT_TOKENS = 4096;
+/** Instructions made for small integers double it at least; float formats do not use them. */
+const FAST_SHARE = 2;
+const FAST_FEATURES = ["avx512_vnni", "avx_vnni", "i8mm"];
 const WIDE_FEATURES = ["avx2", "neon", "asimd"];
 
 /** A power of two from 32 to 2048. */
@@ -51,10 +54,12 @@ export function estimatedTokensPerSecond(
 ): number {
   const bits = bitsPerWeight(facts.quantization);
   const features = options.cpuFeatures.map((feature) => feature.toLowerCase());
-  const isNarrow = features.length > 0 && !WIDE_FEATURES.some((wide) => features.includes(wide));
+  const has = (names: readonly string[]) => names.some((name) => features.includes(name));
+  const isNarrow = features.length > 0 && !has(WIDE_FEATURES);
+  const quantised = QUANTISED_GFLOPS * (has(FAST_FEATURES) ? FAST_SHARE : 1);
   const perSecond = options.threads * (isNarrow ? NARROW_SHARE : 1) * 1e9;
   const weights = 2 * activeBytes(facts) * 8 / bits;
-  const seconds = weights / (perSecond * (bits >= 16 ? FLOAT_GFLOPS : QUANTISED_GFLOPS)) +
+  const seconds = weights / (perSecond * (bits >= 16 ? FLOAT_GFLOPS : quantised)) +
     attentionOperations(facts, options.contextTokens) / (perSecond * ATTENTION_GFLOPS);
   return 1 / Math.max(seconds, 1e-9);
 }

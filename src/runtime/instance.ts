@@ -168,7 +168,7 @@ export class Instance {
         this.#pollHealth(over.signal),
         failed.promise,
         this.#exit!.promise.then((exit) => {
-          throw this.#failure(exit.code, exit.signal);
+          throw this.#failure({ ...exit, wasReady: false });
         }),
       ]);
     } finally {
@@ -244,14 +244,14 @@ export class Instance {
     this.#exit?.resolve({ code, signal });
     this.#process = null;
     if (this.#state !== "ready") return;
-    const error = this.#failure(code, signal);
+    const error = this.#failure({ code, signal, wasReady: true });
     this.#forget();
     this.#setState("failed");
     this.#options.onCrash(this, error);
   }
 
-  #failure(code: number, signal: string | null): AppError {
-    const failure = classifyFailure(this.#llamaLog.lastLines, { code, signal });
+  #failure(exit: { code: number; signal: string | null; wasReady: boolean }): AppError {
+    const failure = classifyFailure(this.#llamaLog.lastLines, exit);
     return new AppError(failure.code, failure.message(this.modelId), {
       values: { model: this.modelId, reason: failure.reason, ...failure.values },
     });

@@ -59,7 +59,9 @@ export class RawClient implements Disposable {
     const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
     const head = encoder.encode(`POST ${post.path} HTTP/1.1\r\n${lines.join("")}\r\n`);
     const { chunkBytes } = post;
-    await this.write(joined([head, ...(chunkBytes === undefined ? [body] : chunks(body, chunkBytes))]));
+    await this.write(
+      joined([head, ...(chunkBytes === undefined ? [body] : chunks(body, chunkBytes))]),
+    );
   }
 
   async write(bytes: Uint8Array): Promise<void> {

@@ -1,7 +1,7 @@
 // The real program, started as a user would: its own process, its own home, any free port.
 
 import { join } from "node:path";
-import { tempDir, type TempDir } from "./temp_dir.ts";
+import { type TempDir, tempDir } from "./temp_dir.ts";
 import { testRuntime } from "./llama_server.ts";
 
 export interface ServerOptions {

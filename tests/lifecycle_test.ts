@@ -1,0 +1,200 @@
+// From a file on the disk to an answer and back to free memory, with real processes.
+
+import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+
+import type { GenerateAnswer } from "../src/api_types.ts";
+import { chat, post, rowOf, streamChat } from "./support/chat.ts";
+import { isAlive, modelProcesses } from "./support/model_processes.ts";
+import { watchRegistry } from "./support/registry_watch.ts";
+import { startServer, until } from "./support/server_process.ts";
+import { soakCount } from "./support/soak.ts";
+import { numbered, sentenceOf, writeSpeakers } from "./support/speakers.ts";
+
+Deno.test("another program sees in registry.db how a model comes, answers and goes", async () => {
+  await using server = await startServer({
+    flags: ["--keep-alive", "2s"],
+    // Large enough to be seen while it loads.
+    prepare: (home) => writeSpeakers(home, ["large"], { sizeBytes: 300e6 }),
+  });
+  await using registry = watchRegistry(server.home);
+  await until(async () => (await registry.read()).some(({ model_id }) => model_id === "large"));
+  const startedMs = Date.now();
+  let answer: GenerateAnswer | null = null;
+  async function live(): Promise<void> {
+    answer = await (await post(server, "/generate", { model_id: "large", prompt: "hi" })).json();
+    const { pid, expires_at } = await rowOf(server, "large");
+    const deadlineMs = Date.parse(expires_at!);
+    await until(() => !isAlive(pid!));
+    ok(Date.now() >= deadlineMs - 50, "it went before its time");
+    ok(Date.now() <= deadlineMs + 1_000, `gone ${Date.now() - deadlineMs} ms after the deadline`);
+    await until(async () => (await rowOf(server, "large")).state === "stopped");
+  }
+  const seen = await registry.follow("large", live());
+  const door = answer!.port;
+
+  // `Stopping` is there for some milliseconds only: a reader may miss it.
+  const states = seen.map(({ status }) => status).filter((status) => status !== "Stopping");
+  deepEqual(changesOf(states), ["Stopped", "Loading", "Ready", "Stopped"]);
+  equal(seen[0]!.door, null);
+  const ready = seen.filter(({ status }) => status === "Ready").at(-1)!;
+  equal(ready.door, door);
+  ok(seen.some((row) => row.status === "Loading" && row.pid === ready.pid), "no pid while loading");
+  ok(Date.parse(ready.last_activity!) >= startedMs, ready.last_activity!);
+  const last = seen.at(-1)!;
+  deepEqual([last.door, last.pid, last.last_activity], [null, null, ready.last_activity]);
+  equal(answer!.response, sentenceOf("large"));
+});
+
+Deno.test("a chat through a model's own door is answered and postpones the deadline", async () => {
+  await using server = await startServer({
+    flags: ["--keep-alive", "1s"],
+    prepare: (home) => writeSpeakers(home, ["a"]),
+  });
+  await chat(server, "a");
+  const first = await rowOf(server, "a");
+  const firstDeadlineMs = Date.parse(first.expires_at!);
+  await until(() => Date.now() > firstDeadlineMs - 500);
+  const answer = await chat({ url: `http://127.0.0.1:${first.port}` }, "a");
+  equal(answer.text, sentenceOf("a"));
+  const second = await rowOf(server, "a");
+  const secondDeadlineMs = Date.parse(second.expires_at!);
+  ok(secondDeadlineMs > firstDeadlineMs + 400, `${first.expires_at} -> ${second.expires_at}`);
+  await until(() => Date.now() > firstDeadlineMs + 200);
+  ok(isAlive(first.pid!), "it went at the deadline before the chat");
+  await until(() => !isAlive(first.pid!));
+  ok(Date.now() <= secondDeadlineMs + 1_000);
+});
+
+Deno.test("a row that another program falsified is righted by the next sweep", async () => {
+  await using server = await startServer({
+    flags: ["--sweep", "200ms"],
+    prepare: (home) => writeSpeakers(home, ["loaded", "other"]),
+  });
+  await chat(server, "loaded");
+  await using registry = watchRegistry(server.home);
+  const right = await until(async () => {
+    const rows = await registry.read();
+    return rows.some((row) => row.model_id === "loaded" && row.last_activity !== null) && rows;
+  });
+  const database = new DatabaseSync(join(server.home, "registry.db"), { timeout: 5_000 });
+  database.exec(`
+    UPDATE instances SET status = 'Ready', door = 9999, pid = 1 WHERE model_id = 'other';
+    UPDATE instances SET status = 'Stopped', door = NULL, pid = NULL WHERE model_id = 'loaded';
+    INSERT INTO instances (model_id, status, door, pid) VALUES ('unknown', 'Ready', 9999, 1);
+  `);
+  database.close();
+  const rightedRows = await until(async () => {
+    const rows = await registry.read();
+    return rows.every(({ door, pid }) => door !== 9999 && pid !== 1) &&
+      rows.some(({ model_id, status }) => model_id === "loaded" && status === "Ready") && rows;
+  });
+  deepEqual(rightedRows.filter(({ model_id }) => model_id !== "unknown"), right);
+  deepEqual(
+    rightedRows.filter(({ model_id }) => model_id === "unknown").map((row) => row.status),
+    ["Stopped"],
+  );
+});
+
+Deno.test("a hundred requests at once to a stopped model start one process", async () => {
+  await using server = await startServer({ prepare: (home) => writeSpeakers(home, ["a"]) });
+  const pids = new Set<number>();
+  let answered = false;
+  async function count(): Promise<void> {
+    while (!answered) {
+      for (const { pid } of modelProcesses(server.home)) pids.add(pid);
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+  }
+  const counting = count();
+  const answers = await Promise.all(Array.from({ length: 100 }, () => chat(server, "a")));
+  answered = true;
+  await counting;
+  deepEqual(new Set(answers.map(({ status }) => status)), new Set([200]));
+  deepEqual(new Set(answers.map(({ text }) => text)), new Set([sentenceOf("a")]));
+  deepEqual([...pids], [(await rowOf(server, "a")).pid]);
+});
+
+Deno.test("a request in the very moment of an idle stop is answered", async () => {
+  await using server = await startServer({
+    flags: ["--keep-alive", "50ms"],
+    prepare: (home) => writeSpeakers(home, ["a"]),
+  });
+  const tries = soakCount(1_000);
+  const counts = { ready: 0, loaded: 0 };
+  for (let n = 0; n < tries; n++) {
+    // Around the deadline, the stop that follows it included.
+    await new Promise((resolve) => setTimeout(resolve, 30 + Math.random() * 50));
+    if (n % 3 === 0) {
+      await using stream = streamChat(server, "a");
+      await stream.ended;
+      deepEqual([stream.text, stream.error], [sentenceOf("a"), null], `try ${n}`);
+      continue;
+    }
+    const response = await post(server, "/generate", { model_id: "a", prompt: "hi" });
+    const answer: GenerateAnswer = await response.json();
+    equal(answer.response, sentenceOf("a"), `try ${n}: ${JSON.stringify(answer)}`);
+    if (answer.load_ms === 0) counts.ready++;
+    else counts.loaded++;
+  }
+  // Else the moments were not around the deadline.
+  ok(counts.ready > 0 && counts.loaded > 0, JSON.stringify(counts));
+});
+
+Deno.test("twenty models in turn under a budget for three answer for themselves", async () => {
+  const ids = numbered(20);
+  const needBytes = await bytesOfOne(ids[0]!);
+  const budgetBytes = Math.floor(needBytes * 3.5);
+  await using server = await startServer({
+    env: { ZOMBIE_MEMORY_BUDGET: String(budgetBytes) },
+    prepare: (home) => writeSpeakers(home, ids),
+  });
+  let ended = false;
+  const most = { processes: 0, bytes: 0 };
+  async function sample(): Promise<void> {
+    while (!ended) {
+      most.processes = Math.max(most.processes, modelProcesses(server.home).length);
+      const { memory } = await server.json<{ memory: { models_bytes: number } }>("/admin/system");
+      most.bytes = Math.max(most.bytes, memory.models_bytes);
+    }
+  }
+  const sampling = sample();
+  for (let round = 0; round < soakCount(20); round++) {
+    // Two clients at a time: one waits while the other's model is loaded.
+    await Promise.all([ids.filter((_, n) => n % 2 === 0), ids.filter((_, n) => n % 2 === 1)].map(
+      async (half) => {
+        for (const id of half) equal((await chat(server, id)).text, sentenceOf(id));
+      },
+    ));
+  }
+  ended = true;
+  await sampling;
+  equal(most.processes, 3);
+  ok(most.bytes <= budgetBytes, `${most.bytes} of ${budgetBytes}`);
+  ok(most.bytes > 2 * needBytes, "the budget was never used");
+  server.kill("SIGTERM");
+  equal((await server.status).code, 0);
+  deepEqual(modelProcesses(server.home), []);
+});
+
+Deno.test("a hundred bad names start nothing and name what there is", async () => {
+  await using server = await startServer({ prepare: (home) => writeSpeakers(home, ["a"]) });
+  const answers = await Promise.all(
+    Array.from({ length: 100 }, (_, n) => chat(server, n % 2 === 0 ? "b" : "../a")),
+  );
+  deepEqual(new Set(answers.map(({ status }) => status)), new Set([404]));
+  for (const { error } of answers) match(error!.message, /"a"/);
+  deepEqual(modelProcesses(server.home), []);
+});
+
+function changesOf(states: string[]): string[] {
+  return states.filter((state, index) => state !== states[index - 1]);
+}
+
+/** What the server itself counts for one such model, without a budget in its way. */
+async function bytesOfOne(id: string): Promise<number> {
+  await using server = await startServer({ prepare: (home) => writeSpeakers(home, [id]) });
+  await chat(server, id);
+  return (await rowOf(server, id)).memory_bytes!;
+}
