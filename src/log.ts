@@ -52,8 +52,12 @@ export function formatEntry(entry: LogEntry): string {
   for (const [key, value] of Object.entries(entry.fields)) {
     line += ` ${key}=${typeof value === "string" ? quoted(value) : JSON.stringify(value)}`;
   }
-  return line;
+  return line.replace(CONTROLS, " ");
 }
+
+// Line breaks of every kind, and what a terminal would obey.
+// deno-lint-ignore no-control-regex
+const CONTROLS = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;
 
 // Names come from outside: a line break in one must not forge a second log line.
 function quoted(value: string): string {

@@ -130,7 +130,7 @@ Deno.test("Hardware.snapshot() knows nothing before the first reading and then t
 });
 
 Deno.test("Hardware.snapshot() lets the configuration win", () => {
-  const hardware = new Hardware(() => ({ memoryBudgetBytes: 123, threads: 7 });
+  const hardware = new Hardware(() => ({ memoryBudgetBytes: 123, threads: 7 }));
   hardware.update(reading({ totalBytes: 20 * GIB, physical: 4 }));
   assert.equal(hardware.snapshot().budgetBytes, 123);
   assert.equal(hardware.snapshot().threads, 7);

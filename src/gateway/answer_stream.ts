@@ -1,5 +1,7 @@
 // A streamed answer on its way through: bytes untouched, its end noticed exactly once.
 
+import type { UpstreamStream } from "../runtime/upstream_client.ts";
+
 /** How a stream ended: by itself, broken, or because the client left. */
 export interface AnswerEnd {
   /** The last bytes, where llama-server writes what it counted. */
@@ -13,10 +15,9 @@ export interface AnswerEnd {
  * last event, since the status is long gone.
  */
 export function streamAnswer(
-  body: ReadableStream<Uint8Array>,
+  source: UpstreamStream,
   onEnd: (end: AnswerEnd) => string | null,
 ): ReadableStream<Uint8Array> {
-  const reader = body.getReader();
   // What counts stands in the last event but one: two chunks are kept, never the text before.
   let last = new Uint8Array();
   let before = new Uint8Array();
@@ -29,15 +30,15 @@ export function streamAnswer(
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
       try {
-        const { done, value } = await reader.read();
-        if (done) {
+        const bytes = await source.next();
+        if (bytes === null) {
           end(null, false);
           controller.close();
           return;
         }
         before = last;
-        last = value as Uint8Array<ArrayBuffer>;
-        controller.enqueue(value);
+        last = bytes;
+        controller.enqueue(bytes);
       } catch (cause) {
         const event = end({ cause }, false);
         // A line of its own: the chunk before it may have ended in the middle of an event.
@@ -45,9 +46,9 @@ export function streamAnswer(
         controller.close();
       }
     },
-    cancel(reason) {
+    cancel() {
       end(null, true);
-      return reader.cancel(reason).catch(() => {});
+      source.cancel();
     },
   });
 }

@@ -5,7 +5,9 @@ import type { Context } from "@hono/hono";
 import { AppError, messageOf } from "../errors.ts";
 import type { Model } from "../models/library.ts";
 import type { Lease } from "../orchestrator/entry.ts";
+import type { UpstreamAnswer } from "../runtime/upstream_client.ts";
 import { type AnswerEnd, streamAnswer } from "./answer_stream.ts";
+import type { WatchedClient } from "./departures.ts";
 import { errorJson, toAppError } from "./error_response.ts";
 import type { GatewayEnv } from "./gateway_env.ts";
 import type { Parts } from "./parts.ts";
@@ -31,11 +33,12 @@ export interface ForwardCall {
   errorEvent?: (error: AppError) => string;
 }
 
-/** What an instance answered, its body read where it is not a stream. */
+/** What an instance answered, and the hold on it. */
 export interface Upstream {
-  response: Response;
+  answer: UpstreamAnswer;
   lease: Lease;
-  bytes: Uint8Array<ArrayBuffer> | null;
+  /** Lets go of the lease's signal, which lives as long as the process and must gather nothing. */
+  forgetSignal: () => void;
 }
 
 /** Attempts on fresh connections to a process that lives. */
@@ -44,29 +47,18 @@ const MOST_TRIES = 3;
 /** Answers one request by its model. Throws an AppError where there is no answer to pass on. */
 export async function forward(parts: Parts, call: ForwardCall): Promise<Response> {
   const { context, model, stream } = call;
-  const request = context.req.raw;
+  const route = `${context.req.method} ${context.req.path}`;
   const abort = new AbortController();
-  const record = parts.requests.begin({ model: model.id, route: `${context.req.method} ${context.req.path}`, stream, abort });
-  const onLeave = () => abort.abort(new AppError("cancelled", "The client left"));
-  request.signal.addEventListener("abort", onLeave);
-  const remote = context.env.info.remoteAddr;
-  const unwatch = parts.departures.watch({
-    localPort: context.env.localPort,
-    remoteAddress: remote.hostname,
-    remotePort: remote.port,
-  }, abort);
-  function forget(): void {
-    request.signal.removeEventListener("abort", onLeave);
-    unwatch();
-  }
+  const record = parts.requests.begin({ model: model.id, route, stream, abort });
+  const client = parts.departures.watch(context.req.raw, context.env, abort);
   try {
-    const upstream = await ask(parts, { call, abort, record });
-    forget();
-    return upstream.bytes === null
-      ? streamed(parts, { call, upstream, abort, record })
-      : whole(call, { upstream, record });
+    const upstream = await ask(parts, { call, abort, record, client });
+    client.forget();
+    return upstream.answer.stream === null
+      ? whole(call, { upstream, record })
+      : streamed(parts, { call, upstream, abort, record });
   } catch (error) {
-    forget();
+    client.forget();
     const known = abort.signal.aborted && abort.signal.reason instanceof AppError
       ? abort.signal.reason
       : toAppError(error, parts.log);
@@ -79,16 +71,18 @@ interface Asking {
   call: ForwardCall;
   abort: AbortController;
   record: RequestRecord;
+  client: WatchedClient;
 }
 
 // A process that dies under a request is loaded once more for it: nobody saw a byte of its answer.
 async function ask(parts: Parts, asking: Asking): Promise<Upstream> {
-  const { call, abort, record } = asking;
+  const { call, abort, record, client } = asking;
   for (let again = false;; again = true) {
     const acquired = parts.orchestrator.acquire(call.model, {
       signal: abort.signal,
       ...(call.keepAliveMs !== undefined && { keepAliveMs: call.keepAliveMs }),
     });
+    if (acquired instanceof Promise) client.listen();
     const lease = acquired instanceof Promise ? await acquired : acquired;
     record.answering();
     try {
@@ -105,23 +99,22 @@ async function ask(parts: Parts, asking: Asking): Promise<Upstream> {
 async function send(lease: Lease, { call, abort }: Asking): Promise<Upstream> {
   const onStopped = () => abort.abort(lease.signal.reason);
   lease.signal.addEventListener("abort", onStopped);
+  const forgetSignal = () => lease.signal.removeEventListener("abort", onStopped);
   const { instance } = lease;
   for (let tries = 1;; tries++) {
     try {
-      const response = await instance.fetch(call.path, {
+      const answer = await instance.request({
         method: call.context.req.method,
+        path: call.path,
         contentType: call.contentType ?? (call.body === null ? null : "application/json"),
         body: call.body,
         signal: abort.signal,
       });
-      const isStream = response.headers.get("content-type")?.startsWith("text/event-stream");
-      if (isStream) return { response, lease, bytes: null };
-      const bytes = new Uint8Array(await response.arrayBuffer());
-      lease.signal.removeEventListener("abort", onStopped);
-      return { response, lease, bytes };
+      if (answer.stream === null) forgetSignal();
+      return { answer, lease, forgetSignal };
     } catch (error) {
       if (tries >= MOST_TRIES || abort.signal.aborted || instance.state !== "ready") {
-        lease.signal.removeEventListener("abort", onStopped);
+        forgetSignal();
         throw error;
       }
     }
@@ -132,23 +125,29 @@ function whole(
   call: ForwardCall,
   { upstream, record }: { upstream: Upstream; record: RequestRecord },
 ): Response {
-  const { response, lease, bytes } = upstream;
+  const { answer, lease } = upstream;
+  const bytes = answer.bytes!;
   lease.release();
   record.firstByte();
-  record.end(response.status, tokensOf(bytes!));
-  if (call.whole !== undefined && response.ok) return call.whole(upstream);
-  return new Response(bytes, { status: response.status, headers: headersFrom(response) });
+  record.end(answer.status, tokensOf(bytes));
+  if (call.whole !== undefined && isOk(answer)) return call.whole(upstream);
+  const bodyless = answer.status === 204 || answer.status === 304;
+  return new Response(bodyless ? null : bytes, {
+    status: answer.status,
+    headers: headersFrom(answer),
+  });
 }
 
 function streamed(
   parts: Parts,
-  { call, upstream, abort, record }: Asking & { upstream: Upstream },
+  { call, upstream, abort, record }: Omit<Asking, "client"> & { upstream: Upstream },
 ): Response {
-  const { response, lease } = upstream;
+  const { answer, lease } = upstream;
   const errorEvent = call.errorEvent ??
     ((error: AppError) => `data: ${JSON.stringify(errorJson(error, "openai"))}\n\n`);
   record.firstByte();
   const end = ({ tail, failed, left }: AnswerEnd) => {
+    upstream.forgetSignal();
     lease.release();
     if (left) {
       abort.abort();
@@ -156,7 +155,7 @@ function streamed(
       return null;
     }
     if (failed === null) {
-      record.end(response.status, tokensOf(tail));
+      record.end(answer.status, tokensOf(tail));
       return null;
     }
     const error = abort.signal.reason instanceof AppError
@@ -166,19 +165,22 @@ function streamed(
     record.fail(error);
     return errorEvent(error);
   };
-  let body = streamAnswer(response.body!, end);
-  if (call.chunks !== undefined && response.ok) body = call.chunks(upstream, body);
-  const headers = headersFrom(response);
+  let body = streamAnswer(answer.stream!, end);
+  if (call.chunks !== undefined && isOk(answer)) body = call.chunks(upstream, body);
+  const headers = headersFrom(answer);
   headers["cache-control"] = "no-cache";
   // Proxies in between must not gather what is meant to flow.
   headers["x-accel-buffering"] = "no";
-  return new Response(body, { status: response.status, headers });
+  return new Response(body, { status: answer.status, headers });
 }
 
 // Only what belongs to the body: llama-server's CORS and connection headers are not the gateway's.
-function headersFrom(response: Response): Record<string, string> {
-  const type = response.headers.get("content-type");
-  return type === null ? {} : { "content-type": type };
+function headersFrom({ contentType }: UpstreamAnswer): Record<string, string> {
+  return contentType === null ? {} : { "content-type": contentType };
+}
+
+function isOk({ status }: UpstreamAnswer): boolean {
+  return status >= 200 && status < 300;
 }
 
 function upstreamFailed(model: Model, cause: unknown): AppError {

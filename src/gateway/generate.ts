@@ -83,10 +83,10 @@ interface Completion {
   error?: unknown;
 }
 
-function wholeAnswer(model: Model, { bytes, lease }: Upstream): Response {
+function wholeAnswer(model: Model, { answer: { bytes }, lease }: Upstream): Response {
   const completion: Completion = JSON.parse(new TextDecoder().decode(bytes!));
   const choice = completion.choices?.[0];
-  const answer: GenerateAnswer = {
+  const generated: GenerateAnswer = {
     model_id: model.id,
     response: choice?.message?.content ?? choice?.text ?? "",
     done: true,
@@ -96,7 +96,7 @@ function wholeAnswer(model: Model, { bytes, lease }: Upstream): Response {
     prompt_tokens: completion.usage?.prompt_tokens ?? null,
     completion_tokens: completion.usage?.completion_tokens ?? null,
   };
-  return Response.json(answer);
+  return Response.json(generated);
 }
 
 function streamedAnswer(

@@ -4,7 +4,7 @@
 import type { HostReading } from "../api_types.ts";
 import type { Config } from "../config.ts";
 import { AppError, messageOf } from "../errors.ts";
-import type { Log } from "../log.ts";
+import { type Log, LOG_LEVELS, type LogEntry } from "../log.ts";
 import { findCageTools } from "./cage.ts";
 import { buildCommand, type LaunchCommand } from "./launch.ts";
 import type { HostCallName, HostCalls, LaunchSpec, Place, ToHost, ToServer } from "./messages.ts";
@@ -17,7 +17,7 @@ import { RuntimeKeeper, type RuntimeKeeperOptions } from "./runtime_keeper.ts";
 import { serverScope } from "./scope.ts";
 import type { ServerLock } from "./server_lock.ts";
 import { ServerWorker } from "./server_worker.ts";
-import type { SocketFolder } from "./socket_folder.ts";
+import { removeSocket, type SocketFolder } from "./socket_folder.ts";
 
 export interface HostOptions {
   config: Config;
@@ -27,6 +27,10 @@ export interface HostOptions {
   sockets: SocketFolder;
   staticDir: string;
   findRuntime: RuntimeKeeperOptions["find"];
+  /** The module that the server runs; by default `server.ts`. */
+  serverUrl?: string | undefined;
+  /** A server that is silent for so long hangs. */
+  heartbeatLimitMs?: number | undefined;
   /** The gateway listens: called once, however often the server starts again. */
   onReady(address: string): void;
 }
@@ -40,6 +44,8 @@ interface WantedProcess {
 const READING_INTERVAL_MS = 2_000;
 /** The answers in progress get so long when the program is asked to end. */
 const DRAIN_MS = 35_000;
+/** A process whose server died has nobody to answer, and the next server waits for its end. */
+const CRASH_GRACE_MS = 200;
 
 export class Host implements AsyncDisposable {
   readonly #options: HostOptions;
@@ -54,6 +60,9 @@ export class Host implements AsyncDisposable {
   #drained: PromiseWithResolvers<void> | null = null;
   #boot = "";
   #address: { name: string; port: number } | null = null;
+  #hasFailed = false;
+  /** Grows with each death of the server: what one asked for is not answered to the next. */
+  #life = 0;
 
   constructor(options: HostOptions) {
     this.#options = options;
@@ -67,26 +76,30 @@ export class Host implements AsyncDisposable {
       find: options.findRuntime,
       onChange: (runtime) => this.#post({ type: "runtime", runtime }),
     });
-    const { config, sockets, staticDir } = options;
+    const { sockets, staticDir } = options;
     this.#server = new ServerWorker({
-      url: import.meta.resolve("../server.ts"),
-      permissions: serverScope(config, {
-        staticDir,
-        socketDir: sockets.dir,
-        places: sockets.places,
-      }),
+      url: options.serverUrl ?? import.meta.resolve("../server.ts"),
+      permissions: () =>
+        serverScope(this.#config(), {
+          staticDir,
+          socketDir: sockets.dir,
+          places: sockets.places,
+        }),
       log: options.log.for("server"),
+      heartbeatLimitMs: options.heartbeatLimitMs,
       init: () => ({
         type: "init",
-        // Started again it listens where it listened: clients and doors know the port.
-        config: this.#address === null ? config : { ...config, port: this.#address.port },
+        config: this.#config(),
         places: sockets.places,
         version: options.version,
         boot: this.#boot,
       }),
       onMessage: (message) => this.#receive(message),
-      onCrash: () => this.#processes.stopAll(1_000),
-      onHopeless: (error) => this.#failed.reject(error),
+      onCrash: () => {
+        this.#life++;
+        return this.#processes.stopAll(CRASH_GRACE_MS);
+      },
+      onHopeless: (error) => this.#fail(error),
     });
   }
 
@@ -104,7 +117,8 @@ export class Host implements AsyncDisposable {
   /** Lets the server finish its answers, stops every instance, ends the server. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#watch !== null) clearInterval(this.#watch);
-    if (this.#server.running) {
+    // One that failed would not answer.
+    if (this.#server.running && !this.#hasFailed) {
       this.#drained = Promise.withResolvers();
       this.#server.expectEnd();
       this.#post({ type: "drain" });
@@ -119,6 +133,21 @@ export class Host implements AsyncDisposable {
     this.#server.post(message);
   }
 
+  #postTo(life: number, message: ToServer): void {
+    if (life === this.#life) this.#post(message);
+  }
+
+  // Started again it listens where it listened: clients know the port.
+  #config(): Config {
+    const { config } = this.#options;
+    return this.#address === null ? config : { ...config, port: this.#address.port };
+  }
+
+  #fail(error: AppError): void {
+    this.#hasFailed = true;
+    this.#failed.reject(error);
+  }
+
   #receive(message: ToHost): void {
     switch (message.type) {
       case "call":
@@ -127,14 +156,11 @@ export class Host implements AsyncDisposable {
       case "watch":
         return this.#setWatch(message.on);
       case "log":
-        return this.#options.log.for(message.entry.part)[message.entry.level](
-          message.entry.message,
-          message.entry.fields,
-        );
+        return this.#note(message.entry);
       case "listening":
         return this.#onListening(message.address, message.port);
       case "fatal":
-        return this.#failed.reject(AppError.fromData(message.error));
+        return this.#fail(AppError.fromData(message.error));
       case "drained":
         return this.#drained?.resolve();
       case "heartbeat":
@@ -142,11 +168,19 @@ export class Host implements AsyncDisposable {
     }
   }
 
+  // A level that is none must not become the name of another method.
+  #note({ level, part, message, fields }: LogEntry): void {
+    if (LOG_LEVELS.includes(level)) this.#options.log.for(part)[level](message, fields);
+  }
+
   #onListening(name: string, port: number): void {
     const first = this.#address === null;
     this.#address = { name, port };
     const address = `http://${name.includes(":") ? `[${name}]` : name}:${port}`;
-    if (!first) return;
+    if (!first) {
+      this.#post({ type: "runtime", runtime: this.#runtime.info });
+      return;
+    }
     this.#options.lock.note({ address, pid: Deno.pid });
     this.#options.onReady(address);
     // Not before: what a user waits for first is the page.
@@ -161,10 +195,11 @@ export class Host implements AsyncDisposable {
     params: HostCalls[K]["params"],
   ): Promise<void> {
     const calls: { [N in HostCallName]: (given: never) => unknown } = this.#calls;
+    const life = this.#life;
     try {
       if (!Object.hasOwn(calls, name)) throw new Error(`Unknown call "${name}"`);
       const result = await calls[name](params as never);
-      this.#post({ type: "result", call, result });
+      this.#postTo(life, { type: "result", call, result });
     } catch (error) {
       if (!(error instanceof AppError)) {
         this.#options.log.error("Call failed", { call: name, reason: messageOf(error) });
@@ -172,19 +207,20 @@ export class Host implements AsyncDisposable {
       const known = error instanceof AppError
         ? error
         : new AppError("internal", `The host could not do "${name}": ${messageOf(error)}`);
-      this.#post({ type: "error", call, error: known.toData() });
+      this.#postTo(life, { type: "error", call, error: known.toData() });
     }
   }
 
   readonly #calls = {
     start: async ({ id, launch }: HostCalls["start"]["params"]) => {
+      const life = this.#life;
       const { program, command, place } = await this.#command(launch);
-      // A process that was killed leaves its socket behind, and the next one would not start over it.
+      if (life !== this.#life) throw new AppError("cancelled", "The server that asked is gone");
       if ("socketPath" in place) removeSocket(place.socketPath);
       return this.#processes.start(id, {
         launchable: { program, ...command },
-        onLines: (lines) => this.#post({ type: "lines", id, lines }),
-        onExit: (code, signal) => this.#post({ type: "exited", id, code, signal }),
+        onLines: (lines) => this.#postTo(life, { type: "lines", id, lines }),
+        onExit: (code, signal) => this.#postTo(life, { type: "exited", id, code, signal }),
       });
     },
     stop: async ({ id, graceMs }: HostCalls["stop"]["params"]) => {
@@ -249,14 +285,6 @@ async function freeDiskBytes(path: string): Promise<number | null> {
     return bavail * bsize;
   } catch {
     return null;
-  }
-}
-
-function removeSocket(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }
 

@@ -5,7 +5,7 @@
 import { isAbsolute } from "node:path";
 import { AppError } from "../errors.ts";
 import { checkExtraArgs } from "./extra_args.ts";
-import { CACHE_TYPES, type LaunchSpec, type Place, PLACES } from "./messages.ts";
+import { CACHE_TYPES, INSTANCE_HOST, type LaunchSpec, type Place, PLACES } from "./messages.ts";
 import { TOKEN_VARIABLE } from "./probes/process_identity.ts";
 
 export interface LaunchCommand {
@@ -38,7 +38,7 @@ export function buildCommand(launch: LaunchSpec, context: LaunchContext): Launch
   if ("socketPath" in context.place) {
     args.must("--host", context.place.socketPath);
     // Deno writes the whole address into the request line on a unix socket; this makes it match.
-    args.must("--api-prefix", "http://localhost");
+    args.must("--api-prefix", `http://${INSTANCE_HOST}`);
   } else {
     args.must("--host", "127.0.0.1");
     args.must("--port", String(context.place.port));

@@ -4,15 +4,20 @@
 const LONGEST_LINE = 4_096;
 /** How long a line waits for others. */
 const BATCH_MS = 50;
+/** Of more characters at once the last half counts: a process that floods must not fill the memory. */
+const MOST_CHARACTERS = 512 * 1024;
 /** llama-server's own words to a parent: a request waits for what they say, so they go at once. */
 const STATE_PREFIX = "cmd_child_to_router:";
 
 export class LineBatches {
   readonly #take: (lines: string[]) => void;
+  readonly #readers = new Set<ReadableStreamDefaultReader<Uint8Array>>();
   #lines: string[] = [];
-  #timer: ReturnType<typeof setTimeout> | null = null;
-  #lastMs = 0;
+  #characters = 0;
   #urgent = false;
+  #timer: ReturnType<typeof setTimeout> | null = null;
+  #lastMs = -BATCH_MS;
+  #closed = false;
 
   constructor(take: (lines: string[]) => void) {
     this.#take = take;
@@ -20,23 +25,20 @@ export class LineBatches {
 
   /** Reads one stream to its end; always drained, since a full pipe would block the process. */
   async read(stream: ReadableStream<Uint8Array>): Promise<void> {
+    const reader = stream.getReader();
+    this.#readers.add(reader);
     const decoder = new TextDecoder();
     let rest = "";
     try {
-      for await (const chunk of stream) {
-        rest += decoder.decode(chunk, { stream: true });
-        let end;
-        while ((end = rest.indexOf("\n")) >= 0) {
-          this.#add(rest.slice(0, Math.min(end, LONGEST_LINE)).trimEnd());
-          rest = rest.slice(end + 1);
-        }
-        if (rest.length > LONGEST_LINE) rest = rest.slice(0, LONGEST_LINE);
+      for (let next = await reader.read(); !next.done; next = await reader.read()) {
+        rest = this.#addLines(rest + decoder.decode(next.value, { stream: true }));
         this.#schedule();
       }
     } catch {
       // The pipe broke with the process: its exit is what counts.
     }
-    if (rest !== "") this.#add(rest.trimEnd());
+    this.#readers.delete(reader);
+    this.#add(rest);
     this.flush();
   }
 
@@ -47,14 +49,46 @@ export class LineBatches {
     if (this.#lines.length === 0) return;
     const lines = this.#lines;
     this.#lines = [];
+    this.#characters = 0;
     this.#lastMs = performance.now();
     this.#take(lines);
   }
 
-  #add(line: string): void {
-    if (line === "") return;
+  /** Hands on what is there and takes no more, also where a grandchild holds the pipe open. */
+  close(): void {
+    this.flush();
+    this.#closed = true;
+    for (const reader of this.#readers) reader.cancel().catch(() => {});
+  }
+
+  /** Answers the beginning of the line that has no end yet. */
+  #addLines(text: string): string {
+    let start = 0;
+    for (let end = text.indexOf("\n"); end >= 0; end = text.indexOf("\n", start)) {
+      this.#add(text.slice(start, Math.min(end, start + LONGEST_LINE)));
+      start = end + 1;
+    }
+    return text.slice(start, start + LONGEST_LINE);
+  }
+
+  #add(text: string): void {
+    const line = text.trimEnd();
+    if (line === "" || this.#closed) return;
     this.#lines.push(line);
+    this.#characters += line.length;
     if (line.startsWith(STATE_PREFIX)) this.#urgent = true;
+    if (this.#characters > MOST_CHARACTERS) this.#leaveOut();
+  }
+
+  #leaveOut(): void {
+    let first = 0;
+    for (; this.#characters > MOST_CHARACTERS / 2; first++) {
+      this.#characters -= this.#lines[first]!.length;
+    }
+    const gone = this.#lines.splice(0, first);
+    const state = gone.findLast((line) => line.startsWith(STATE_PREFIX));
+    const marks = state === undefined ? ["(lines left out)"] : [state, "(lines left out)"];
+    this.#lines.unshift(...marks);
   }
 
   #schedule(): void {

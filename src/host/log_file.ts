@@ -8,23 +8,28 @@ const MOST_FILES = 5;
 
 export class LogFile implements Disposable {
   readonly #dir: string;
+  readonly #mostBytes: number;
   readonly #encoder = new TextEncoder();
   #file: Deno.FsFile | null = null;
   #bytes = 0;
 
-  constructor(dir: string) {
+  constructor(dir: string, mostBytes: number = MOST_BYTES) {
     this.#dir = dir;
+    this.#mostBytes = mostBytes;
   }
 
   /** Never throws: a full disk must not stop the server, and stderr still has what matters. */
   write(entry: LogEntry): void {
-    const line = this.#encoder.encode(formatEntry(entry) + "\n");
-    if (entry.level === "warn" || entry.level === "error") tryTo(() => Deno.stderr.writeSync(line));
     tryTo(() => {
+      const line = this.#encoder.encode(formatEntry(entry) + "\n");
+      if (entry.level === "warn" || entry.level === "error") {
+        tryTo(() => Deno.stderr.writeSync(line));
+      }
+      this.#file ??= this.#open();
+      if (this.#bytes > 0 && this.#bytes + line.length > this.#mostBytes) this.#rotate();
       this.#file ??= this.#open();
       this.#file.writeSync(line);
       this.#bytes += line.length;
-      if (this.#bytes > MOST_BYTES) this.#rotate();
     });
   }
 

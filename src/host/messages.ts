@@ -12,6 +12,12 @@ export const PLACES = 64;
 /** Where one process listens: a unix socket, or loopback TCP on systems without them. */
 export type Place = { socketPath: string } | { port: number };
 
+/**
+ * What `fetch` calls a process behind a unix socket. Its scope needs a grant for that name as well, so
+ * it is one that never leads anywhere (RFC 6761); `localhost` would open port 80 of this machine.
+ */
+export const INSTANCE_HOST = "instance.invalid";
+
 export const CACHE_TYPES = [
   "f32",
   "f16",

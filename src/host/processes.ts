@@ -60,14 +60,19 @@ export class Processes implements AsyncDisposable {
     });
     const lines = new LineBatches(options.onLines);
     const output = Promise.all([lines.read(process.stdout), lines.read(process.stderr)]);
+    const stdin = process.stdin.getWriter();
     const ended = process.status.then(async (status) => {
-      // A grandchild may hold the pipes open: what it says is not waited for long.
-      await Promise.race([output, delay(TERM_AFTER_MS)]);
-      lines.flush();
+      // What it started goes with it: its group still has the number as long as one of it lives.
+      killGroup(process);
+      // One that left the group may hold the pipes open: what it says is not waited for long.
+      await within(output, TERM_AFTER_MS);
+      lines.close();
+      // An exit line that nobody read is still on its way; close() would wait for it.
+      stdin.abort().catch(() => {});
       this.#children.delete(id);
       options.onExit(status.code, status.signal);
     });
-    this.#children.set(id, { process, stdin: process.stdin.getWriter(), ended });
+    this.#children.set(id, { process, stdin, ended });
     // The process loads meanwhile.
     const { probe } = this.#options;
     const [facts, boot] = await Promise.all([probe.readProcess(process.pid), probe.bootId()]);
@@ -92,8 +97,6 @@ export class Processes implements AsyncDisposable {
     } finally {
       clearTimeout(term);
       clearTimeout(kill);
-      // An exit line that nobody read is still on its way; abort() would wait for it.
-      child.stdin.abort().catch(() => {});
     }
   }
 
@@ -159,7 +162,9 @@ function killGroup(process: Deno.ChildProcess): void {
   try {
     Deno.kill(-process.pid, "SIGKILL");
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    const { NotFound, PermissionDenied } = Deno.errors;
+    // macOS refuses a group that has only ended processes left.
+    if (!(error instanceof NotFound || error instanceof PermissionDenied)) throw error;
   }
 }
 
@@ -173,6 +178,9 @@ function killPid(pid: number): boolean {
   }
 }
 
-function delay(delayMs: number): Promise<void> {
-  return new Promise((resolve) => Deno.unrefTimer(setTimeout(resolve, delayMs) as never));
+async function within(promise: Promise<unknown>, timeoutMs: number): Promise<void> {
+  const { promise: timeout, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, timeoutMs);
+  await Promise.race([promise, timeout]);
+  clearTimeout(timer);
 }

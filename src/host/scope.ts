@@ -21,8 +21,6 @@ export function serverScope(config: Config, paths: ScopePaths) {
       ...paths.places.map((place) =>
         "socketPath" in place ? `unix:${place.socketPath}` : `127.0.0.1:${place.port}`
       ),
-      // The name under which `fetch` speaks to a unix socket.
-      "localhost:80",
     ],
     run: false,
     env: false,

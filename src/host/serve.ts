@@ -19,6 +19,9 @@ export interface ServeOptions {
   socketBase: string;
   /** The value of PATH. */
   path: string | null;
+  /** As those of `HostOptions`. */
+  serverUrl?: string;
+  heartbeatLimitMs?: number;
   io: { out(text: string): void; err(text: string): void };
 }
 
@@ -33,6 +36,8 @@ export async function serve(options: ServeOptions): Promise<number> {
     write: (entry) => logFile.write(entry),
   });
   const ending = new AbortController();
+  // Before the host, so that a second signal is heard until all is stopped.
+  using stop = new StopSignals(() => lock[Symbol.dispose]());
   await using host = new Host({
     config,
     log,
@@ -45,9 +50,10 @@ export async function serve(options: ServeOptions): Promise<number> {
     }),
     staticDir: join(options.programDir, "static"),
     findRuntime: runtimeFinder(options, { log, signal: ending.signal }),
+    serverUrl: options.serverUrl,
+    heartbeatLimitMs: options.heartbeatLimitMs,
     onReady: (address) => io.out(`ZombieCoder is ready at ${address}\n`),
   });
-  using stop = new StopSignals();
   await host.start();
   try {
     await Promise.race([stop.received, host.failed]);
@@ -79,19 +85,24 @@ function runtimeFinder(
   };
 }
 
-/** SIGINT and SIGTERM ask for a clean end; a second one ends at once. */
+/** SIGINT and SIGTERM ask for a clean end; a second one ends at once, and every process with us. */
 class StopSignals implements Disposable {
   readonly #received = Promise.withResolvers<void>();
   readonly #signals: Deno.Signal[] = Deno.build.os === "windows"
     ? ["SIGINT", "SIGBREAK"]
     : ["SIGINT", "SIGTERM", "SIGHUP"];
+  readonly #onSecond: () => void;
   #count = 0;
   readonly #listener = () => {
-    if (++this.#count > 1) Deno.exit(1);
+    if (++this.#count > 1) {
+      this.#onSecond();
+      Deno.exit(1);
+    }
     this.#received.resolve();
   };
 
-  constructor() {
+  constructor(onSecond: () => void) {
+    this.#onSecond = onSecond;
     for (const signal of this.#signals) Deno.addSignalListener(signal, this.#listener);
   }
 

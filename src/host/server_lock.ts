@@ -1,7 +1,7 @@
 // One server per home: the lock, and the note that tells a second start where the first one is.
 
 import { join } from "node:path";
-import { AppError } from "../errors.ts";
+import { AppError, messageOf } from "../errors.ts";
 
 /** What `<home>/run/server.json` holds. */
 export interface ServerNote {
@@ -27,13 +27,19 @@ export class ServerLock implements Disposable {
       Deno.mkdirSync(dir, { recursive: true, mode: 0o700 });
       file = Deno.openSync(join(dir, "lock"), { create: true, read: true, write: true });
     } catch (error) {
+      const why = messageOf(error);
       throw new AppError(
         "folder_unusable",
-        `Cannot write into "${home}": ${(error as Error).message}. Choose another folder with --home`,
+        `Cannot write into "${home}": ${why}. Choose another folder with --home`,
         { cause: error, values: { path: home } },
       );
     }
-    if (file.tryLockSync(true)) return new ServerLock(dir, file);
+    if (file.tryLockSync(true)) {
+      const lock = new ServerLock(dir, file);
+      // A server that was killed could not take its note back.
+      lock.#removeNote();
+      return lock;
+    }
     file.close();
     const note = readServerNote(home);
     throw new AppError(
@@ -54,12 +60,16 @@ export class ServerLock implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#removeNote();
+    this.#file.close();
+  }
+
+  #removeNote(): void {
     try {
       Deno.removeSync(join(this.#dir, "server.json"));
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     }
-    this.#file.close();
   }
 }
 

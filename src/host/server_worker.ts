@@ -7,8 +7,11 @@ import type { ToHost, ToServer } from "./messages.ts";
 
 export interface ServerWorkerOptions {
   url: string;
-  permissions: Deno.PermissionOptions;
+  /** Asked at each start. */
+  permissions(): Deno.PermissionOptions;
   log: Log;
+  /** A server that says nothing for so long hangs: a busy loop cannot be stopped from outside. */
+  heartbeatLimitMs?: number | undefined;
   init(): ToServer;
   onMessage(message: ToHost): void;
   /** The server died: what it had started must go before it is started again. */
@@ -17,9 +20,8 @@ export interface ServerWorkerOptions {
   onHopeless(error: AppError): void;
 }
 
-/** A server that says nothing for so long hangs: a busy loop cannot be stopped from outside. */
 const HEARTBEAT_LIMIT_MS = 20_000;
-const CHECK_INTERVAL_MS = 2_000;
+const CHECK_INTERVAL_MS = 1_000;
 /** So many deaths within a minute, and starting it again would not help. */
 const MOST_CRASHES = 5;
 
@@ -44,7 +46,7 @@ export class ServerWorker {
     const worker = new Worker(this.#options.url, {
       type: "module",
       name: "server",
-      deno: { permissions: this.#options.permissions },
+      deno: { permissions: this.#options.permissions() },
     } as WorkerOptions);
     worker.onmessage = (event: MessageEvent<ToHost>) => {
       this.#silentMs = 0;
@@ -98,10 +100,10 @@ export class ServerWorker {
     const nowMs = performance.now();
     this.#silentMs += Math.min(nowMs - this.#checkedMs, CHECK_INTERVAL_MS);
     this.#checkedMs = nowMs;
-    if (this.#worker === null || this.#silentMs < HEARTBEAT_LIMIT_MS) return;
-    const seconds = HEARTBEAT_LIMIT_MS / 1000;
+    const limitMs = this.#options.heartbeatLimitMs ?? HEARTBEAT_LIMIT_MS;
+    if (this.#worker === null || this.#silentMs < limitMs) return;
     this.#options.onHopeless(
-      new AppError("internal", `The server showed no life for ${seconds} seconds`),
+      new AppError("internal", `The server showed no life for ${limitMs / 1000} seconds`),
     );
   }
 }

@@ -52,6 +52,15 @@ function nameHash(text: string): string {
   return low.toString(16).padStart(8, "0") + high.toString(16).padStart(8, "0").slice(0, 4);
 }
 
+/** Removes what a process that was killed left behind: the next one would not start over it. */
+export function removeSocket(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
 // Anyone may make a folder of any name in the temporary folder: only one that is really a folder,
 // really ours and closed to others will do.
 function makePrivate(dir: string): void {

@@ -43,6 +43,9 @@ export interface InstanceCallbacks {
   onCrash(instance: Instance, error: AppError): void;
 }
 
+/** At the end an answer that its client does not read must not hold up the rest. */
+const DOOR_GRACE_MS = 500;
+
 export class Orchestrator implements AsyncDisposable {
   readonly #options: OrchestratorOptions;
   readonly #log: Log;
@@ -70,7 +73,7 @@ export class Orchestrator implements AsyncDisposable {
     const state = entry.instance.state;
     if (state !== "stopped" && state !== "failed") return state;
     if (entry.loadQueued) return "loading";
-    return entry.error === null ? state : "failed";
+    return entry.error === null ? "stopped" : "failed";
   }
 
   /**
@@ -90,7 +93,6 @@ export class Orchestrator implements AsyncDisposable {
     if (crashedTooOften(entry.crashes)) throw entry.error ?? new AppError("load_failed", "Crashed");
     const lease = entry.wait(options);
     this.#ensureLoad(entry);
-    this.#options.onChange(entry);
     return lease;
   }
 
@@ -212,19 +214,21 @@ export class Orchestrator implements AsyncDisposable {
   async close(graceMs: number): Promise<void> {
     this.#closing = true;
     const closing = new AppError("shutting_down", "The server is stopping");
-    for (const entry of this.#entries.values()) {
+    const entries = [...this.#entries.values()];
+    // At once: nothing new comes in through them, and the last bytes of an answer still go out.
+    const doors = entries.map((entry) => entry.door?.close());
+    for (const entry of entries) {
       entry.failWaiters(closing);
       entry.cancelLoad?.abort(closing);
     }
     const timer = setTimeout(() => {
-      for (const entry of this.#entries.values()) entry.abortLeases(closing);
+      for (const entry of entries) entry.abortLeases(closing);
     }, graceMs);
-    await Promise.all([...this.#entries.values()].map((entry) => entry.drained()));
+    await Promise.all(entries.map((entry) => entry.drained()));
     clearTimeout(timer);
-    await Promise.all(
-      [...this.#entries.keys()].map((id) => this.unload(id, { force: true })),
-    );
-    for (const entry of this.#entries.values()) entry.dispose();
+    await Promise.all(entries.map((entry) => this.unload(entry.model.id, { force: true })));
+    await within(Promise.all(doors), DOOR_GRACE_MS);
+    for (const entry of entries) entry.dispose();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -256,6 +260,8 @@ export class Orchestrator implements AsyncDisposable {
   #ensureLoad(entry: Entry): void {
     if (entry.loadQueued || (entry.instance.state === "ready" && !entry.leaving)) return;
     entry.loadQueued = true;
+    // A longer queue is no change that anybody is told of: under load that would be every request.
+    this.#options.onChange(entry);
     const cancel = new AbortController();
     entry.cancelLoad = cancel;
     void this.#loadInTurn(entry, cancel.signal);
@@ -360,6 +366,13 @@ export class Orchestrator implements AsyncDisposable {
     if (crashedTooOften(entry.crashes)) entry.failWaiters(error);
     else if (entry.queued > 0) this.#ensureLoad(entry);
   }
+}
+
+async function within(promise: Promise<unknown>, limitMs: number): Promise<void> {
+  const { promise: over, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, limitMs);
+  await Promise.race([promise, over]);
+  clearTimeout(timer);
 }
 
 function waitAfterCrash(delayMs: number, signal: AbortSignal): Promise<void> {

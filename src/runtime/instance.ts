@@ -9,6 +9,7 @@ import { randomHex } from "../random_hex.ts";
 import type { HostPort } from "./host_port.ts";
 import { classifyFailure, LlamaLog } from "./llama_log.ts";
 import type { Places } from "./places.ts";
+import { type UpstreamAnswer, UpstreamClient, type UpstreamRequest } from "./upstream_client.ts";
 
 /** All of a launch that the placement decides; place, token and key are the instance's own. */
 export type LaunchPlan = Omit<LaunchSpec, "place" | "token" | "key">;
@@ -26,14 +27,6 @@ export interface InstanceOptions {
   onCrash(instance: Instance, error: AppError): void;
 }
 
-/** Only what llama-server uses: a client's other headers are not its business. */
-export interface InstanceRequest {
-  method: string;
-  contentType: string | null;
-  body: Uint8Array<ArrayBuffer> | null;
-  signal: AbortSignal;
-}
-
 /** Time that a process gets between the polite request to end and SIGKILL. */
 const STOP_GRACE_MS = 5_000;
 // The ready line is the signal; the poll is for builds that print none (facts/deno.md: a fast poll costs more).
@@ -45,10 +38,8 @@ export class Instance {
   #state: ModelState = "stopped";
   #process: StartedProcess | null = null;
   #processId = 0;
-  #client: Deno.HttpClient | null = null;
+  #client: UpstreamClient | null = null;
   #place: number | null = null;
-  #origin = "";
-  #authorization = "";
   #token = "";
   #llamaLog = new LlamaLog();
   #exit: PromiseWithResolvers<{ code: number; signal: string | null }> | null = null;
@@ -103,7 +94,8 @@ export class Instance {
     try {
       await this.#start(plan, signal);
     } catch (error) {
-      await this.#end(STOP_GRACE_MS);
+      // Nobody waits for it any more, and a process that loads has nothing to finish.
+      await this.#end(signal.aborted ? 0 : STOP_GRACE_MS);
       this.#setState(signal.aborted ? "stopped" : "failed");
       throw error;
     }
@@ -115,7 +107,6 @@ export class Instance {
     this.#place = places.take();
     this.#token = randomHex(16);
     const key = randomHex(16);
-    this.#authorization = `Bearer ${key}`;
     this.#exit = Promise.withResolvers();
     // A start that fails has no one waiting for the exit.
     this.#exit.promise.catch(() => {});
@@ -139,13 +130,7 @@ export class Instance {
     this.#options.onChange(this);
     this.#process = await host.call("start", { id: this.#processId, launch });
     this.#options.onChange(this);
-    const place = places.at(this.#place);
-    this.#origin = "port" in place ? `http://127.0.0.1:${place.port}` : "http://localhost";
-    this.#client = Deno.createHttpClient({
-      ...("socketPath" in place && { proxy: { transport: "unix", path: place.socketPath } }),
-      // Below the 5 s after which llama-server closes an idle connection by itself.
-      poolIdleTimeout: 4_000,
-    });
+    this.#client = new UpstreamClient(places.at(this.#place), key);
     await this.#waitUntilReady(ready.promise, signal);
   }
 
@@ -184,14 +169,14 @@ export class Instance {
       await abortableDelay(HEALTH_POLL_MS, signal);
       if (signal.aborted) break;
       try {
-        const response = await this.fetch("/health", {
+        const answer = await this.request({
           method: "GET",
+          path: "/health",
           contentType: null,
           body: null,
           signal,
         });
-        await response.body?.cancel();
-        if (response.ok) return;
+        if (answer.status === 200) return;
       } catch {
         // Not listening yet, or gone: the exit is an event of its own.
       }
@@ -201,19 +186,9 @@ export class Instance {
   }
 
   /** Sends a request to the process. Rejects with the network's error; the caller decides on a second try. */
-  fetch(path: string, request: InstanceRequest): Promise<Response> {
-    if (this.#client === null) {
-      return Promise.reject(new AppError("upstream_failed", `"${this.modelId}" is not running`));
-    }
-    const headers: [string, string][] = [["authorization", this.#authorization]];
-    if (request.contentType !== null) headers.push(["content-type", request.contentType]);
-    return fetch(this.#origin + path, {
-      method: request.method,
-      headers,
-      body: request.body,
-      signal: request.signal,
-      client: this.#client,
-    });
+  request(request: UpstreamRequest): Promise<UpstreamAnswer> {
+    if (this.#client !== null) return this.#client.request(request);
+    return Promise.reject(new AppError("upstream_failed", `"${this.modelId}" is not running`));
   }
 
   /** Ends the process, if there is one, and waits until it is gone. */
@@ -246,7 +221,8 @@ export class Instance {
     if (this.#state !== "ready") return;
     const error = this.#failure({ code, signal, wasReady: true });
     this.#forget();
-    this.#setState("failed");
+    // Not yet told as a change: a state without its error would look like a stop.
+    this.#state = "failed";
     this.#options.onCrash(this, error);
   }
 

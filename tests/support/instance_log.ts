@@ -16,6 +16,8 @@ interface Received {
   stampMs: number | null;
 }
 
+/** More than any phase takes. */
+const PATIENCE_MS = 20_000;
 /** `M.SS.mmm.uuu L ` */
 const STAMP = /^(\d+)\.(\d\d)\.(\d{3})\.(\d{3}) /;
 
@@ -45,17 +47,23 @@ export class InstanceLog implements AsyncDisposable {
   }
 
   /** The first line that matches from this one on; waits for it. */
-  async line(pattern: RegExp, from = 0, timeoutMs = 30_000): Promise<LogLine> {
+  line(pattern: RegExp, from = 0): Promise<LogLine> {
+    return this.#line(pattern, from, 1);
+  }
+
+  async #line(pattern: RegExp, from: number, nth: number): Promise<LogLine> {
     const late = Promise.withResolvers<never>();
     const timer = setTimeout(
-      () => late.reject(new Error(`No line ${pattern} within ${timeoutMs} ms:\n${this.#tail()}`)),
-      timeoutMs,
+      () => late.reject(new Error(`No line ${pattern} within ${PATIENCE_MS} ms:\n${this.#tail()}`)),
+      PATIENCE_MS,
     );
     try {
-      for (let index = from;; index++) {
+      for (let index = from, left = nth;; index++) {
         while (index >= this.#lines.length) await Promise.race([this.#more.promise, late.promise]);
         const { text, stampMs } = this.#lines[index]!;
-        if (pattern.test(text)) return { text, atMs: this.#offsetMs + (stampMs ?? 0) };
+        if (pattern.test(text) && --left === 0) {
+          return { text, atMs: this.#offsetMs + (stampMs ?? 0) };
+        }
       }
     } finally {
       clearTimeout(timer);
@@ -68,13 +76,8 @@ export class InstanceLog implements AsyncDisposable {
   }
 
   /** A slot is free again: nothing is computed for its request any more. */
-  stopped(from: number): Promise<LogLine> {
-    return this.line(/release: .*stop processing/, from);
-  }
-
-  /** Lines that match from this one on, of those that have come. */
-  count(pattern: RegExp, from: number): number {
-    return this.#lines.slice(from).filter(({ text }) => pattern.test(text)).length;
+  stopped(from: number, nth = 1): Promise<LogLine> {
+    return this.#line(/release: .*stop processing/, from, nth);
   }
 
   #tail(): string {

@@ -9,6 +9,8 @@ export interface ServerOptions {
   env?: Record<string, string>;
   /** An existing folder; by default a new one that goes with the server. */
   home?: string;
+  /** The module that is run, from the repository's root; by default `main.ts`. */
+  entry?: string;
   /** Runs before the start: to put models into the home. */
   prepare?(home: string): Promise<void> | void;
 }
@@ -44,7 +46,8 @@ export async function startServer(options: ServerOptions = {}): Promise<ServerPr
   const startedMs = performance.now();
   const child = new Deno.Command(Deno.execPath(), {
     args: [
-      ...["run", "-A", "--no-prompt", "--quiet", "--cached-only", "main.ts", "serve"],
+      ...["run", "-A", "--no-prompt", "--quiet", "--cached-only"],
+      ...[options.entry ?? "main.ts", "serve"],
       ...["--home", home, "--runtime-home", runtimeHome, "--port", "0", "--no-open"],
       ...["--host", "127.0.0.1", "--llama-server", await testRuntime()],
       // Doors of their own: 8080-8100 may be in use on the machine that runs the tests.

@@ -22,6 +22,8 @@ const NETSTAT_TIMEOUT_MS = 3000;
  * most this share goes there. What is asked in between is answered with "nobody".
  */
 const CPU_SHARE = 0.1;
+/** On a busy machine a read takes long without costing much: the wait for the next one ends here. */
+const MOST_PAUSE_MS = 300;
 
 export interface ConnectionsProbe {
   /** Ids of those whose client closed, reset, or shut down its sending side. */
@@ -56,7 +58,8 @@ export class LinuxConnectionsProbe implements ConnectionsProbe {
       return await this.#departed(connections);
     } finally {
       const endMs = this.#now();
-      this.#dueMs = endMs + (endMs - startMs) * (1 / this.#cpuShare - 1);
+      const pauseMs = (endMs - startMs) * (1 / this.#cpuShare - 1);
+      this.#dueMs = endMs + Math.min(pauseMs, MOST_PAUSE_MS);
     }
   }
 

@@ -1,0 +1,257 @@
+// Clients that leave, in every phase of a request: what is computed for nobody must end. When it
+// ended is told by llama-server's own log; facts and choices are in CONTRIBUTING.md.
+
+import { equal, ok } from "node:assert/strict";
+import type { RequestRow } from "../src/api_types.ts";
+import { rowOf } from "./support/chat.ts";
+import { type HeavyServer, heavyServer, unloadedHeavyServer } from "./support/heavy_server.ts";
+import { isAlive, modelProcesses } from "./support/model_processes.ts";
+import { RawClient, type RawPost } from "./support/raw_client.ts";
+import { type ServerProcess, until } from "./support/server_process.ts";
+
+/** One small read, one that is not, and many. */
+const BODY_SIZES = [60, 2_000, 1_000_000];
+
+const COMPLETION: RawPost = {
+  path: "/v1/completions",
+  body: { model: "heavy", prompt: "hi" },
+};
+const STREAM: RawPost = {
+  path: "/v1/completions",
+  body: { model: "heavy", prompt: "hi", stream: true },
+};
+/** A short body whose prompt takes many seconds: see heavy_server.ts. */
+const LONG_PROMPT: RawPost = {
+  path: "/generate",
+  body: { model_id: "heavy", prompt: "x", stream: true },
+};
+const LONG_PROMPT_WHOLE: RawPost = {
+  path: "/generate",
+  body: { model_id: "heavy", prompt: "x" },
+};
+
+/** llama-server looks for a client that it sends nothing to once in this time. */
+const INSTANCE_POLL_MS = 1_000;
+/** Until a silent client is missed: two looks and the time that they take. */
+const NOTICE_MS = 500;
+
+Deno.test("Deno.serve does not tell of a client that leaves after a body of 2 kB", async () => {
+  const told = new Map<number, boolean>();
+  for (const sizeBytes of [60, 2_000]) {
+    const arrived = Promise.withResolvers<Request>();
+    const answer = Promise.withResolvers<Response>();
+    await using server = Deno.serve(
+      { hostname: "127.0.0.1", port: 0, onListen() {} },
+      async (request) => {
+        await request.arrayBuffer();
+        arrived.resolve(request);
+        return await answer.promise;
+      },
+    );
+    const client = await RawClient.posting(server.addr.port, { path: "/", body: {}, sizeBytes });
+    const { signal } = await arrived.promise;
+    const left = Promise.withResolvers<boolean>();
+    signal.addEventListener("abort", () => left.resolve(true));
+    client.leave();
+    const timer = setTimeout(() => left.resolve(false), 1_000);
+    told.set(sizeBytes, await left.promise);
+    clearTimeout(timer);
+    answer.resolve(new Response());
+  }
+  equal(told.get(60), true, "not even after a body of 60 bytes");
+  // When this fails, Deno tells: `Departures` and the host's `departed` are not needed any more.
+  equal(told.get(2_000), false, "Deno.serve tells now");
+});
+
+Deno.test("a client that leaves a stream stops its generation within 100 ms", async () => {
+  await using heavy = await heavyServer();
+  for (const sizeBytes of BODY_SIZES) {
+    await atMost(
+      100,
+      () => leaveWhen(heavy, { post: { ...STREAM, sizeBytes }, moment: firstEvent }),
+    );
+    await isCancelled(heavy.server);
+  }
+});
+
+Deno.test("a client that leaves in prefill stops it within llama-server's second and one batch", async () => {
+  await using heavy = await heavyServer();
+  const batchMs = await measureBatch(heavy);
+  ok(batchMs < 1_000, `a batch takes ${batchMs} ms`);
+  for (const post of [LONG_PROMPT, LONG_PROMPT_WHOLE]) {
+    for (const sizeBytes of BODY_SIZES) {
+      const limitMs = INSTANCE_POLL_MS + batchMs + NOTICE_MS;
+      await atMost(
+        limitMs,
+        () => leaveWhen(heavy, { post: { ...post, sizeBytes }, moment: begun }),
+      );
+      await isCancelled(heavy.server);
+    }
+  }
+});
+
+Deno.test("a client that leaves an answer that is not streamed stops it within llama-server's second", async () => {
+  await using heavy = await heavyServer();
+  for (const sizeBytes of BODY_SIZES) {
+    await atMost(
+      INSTANCE_POLL_MS + NOTICE_MS,
+      () => leaveWhen(heavy, { post: { ...COMPLETION, sizeBytes }, moment: begun }),
+    );
+    await isCancelled(heavy.server);
+  }
+});
+
+Deno.test("a load that nobody waits for any more is given up and its process ends at once", async () => {
+  await using server = await unloadedHeavyServer();
+  for (const sizeBytes of BODY_SIZES) {
+    using client = await RawClient.posting(server.port, { ...COMPLETION, sizeBytes });
+    const { pid } = await until(() => modelProcesses(server.home)[0]);
+    // It stays in its load, however fast the machine is, and hears neither its stdin nor SIGTERM.
+    Deno.kill(pid, "SIGSTOP");
+    equal((await rowOf(server, "heavy")).state, "loading");
+    const leftMs = performance.now();
+    client.leave();
+    await until(() => !isAlive(pid));
+    const goneMs = performance.now() - leftMs;
+    ok(goneMs < NOTICE_MS, `gone after ${goneMs} ms with a body of ${sizeBytes} bytes`);
+    await until(async () => (await rowOf(server, "heavy")).state === "stopped");
+    await isCancelled(server);
+  }
+});
+
+Deno.test("a load goes on as long as one client waits for it", async () => {
+  await using server = await unloadedHeavyServer();
+  using stays = await RawClient.posting(server.port, {
+    ...COMPLETION,
+    body: { ...COMPLETION.body, max_tokens: 1 },
+  });
+  using leaves = await RawClient.posting(server.port, COMPLETION);
+  await until(async () => (await rowOf(server, "heavy")).queued === 2);
+  const { pid } = await until(() => modelProcesses(server.home)[0]);
+  Deno.kill(pid, "SIGSTOP");
+  leaves.leave();
+  await until(async () => (await rowOf(server, "heavy")).queued === 1);
+  Deno.kill(pid, "SIGCONT");
+  equal((await stays.answer()).status, 200);
+  equal((await rowOf(server, "heavy")).pid, pid);
+});
+
+Deno.test("a client that leaves the queue behind another request is out of it at once", async () => {
+  await using heavy = await heavyServer();
+  const { server, log } = heavy;
+  using answered = await RawClient.posting(server.port, STREAM);
+  await firstEvent(heavy, answered);
+  // Some wait in the process, the rest in the gateway.
+  const ahead = await Promise.all([1, 2].map(() => RawClient.posting(server.port, COMPLETION)));
+  await until(async () => (await rowOf(server, "heavy")).leases === 3);
+  for (const sizeBytes of BODY_SIZES) {
+    for (const post of [COMPLETION, STREAM]) {
+      using client = await RawClient.posting(server.port, { ...post, sizeBytes });
+      await until(async () => (await rowOf(server, "heavy")).queued === 1);
+      const leftMs = performance.now();
+      client.leave();
+      await until(async () => (await rowOf(server, "heavy")).queued === 0);
+      const outMs = performance.now() - leftMs;
+      ok(outMs < NOTICE_MS, `out after ${outMs} ms with a body of ${sizeBytes} bytes`);
+      await isCancelled(server);
+    }
+  }
+  for (const client of ahead) client.leave();
+  await until(async () => (await rowOf(server, "heavy")).leases === 1);
+  // What waited in the process for nobody does not hold up who comes next for long.
+  const from = log.length;
+  answered.leave();
+  await log.stopped(from);
+  const freeMs = performance.now();
+  const next = await server.post("/v1/completions", { ...COMPLETION.body, max_tokens: 1 });
+  await next.body?.cancel();
+  equal(next.status, 200);
+  const waitedMs = performance.now() - freeMs;
+  ok(waitedMs < 2 * INSTANCE_POLL_MS + NOTICE_MS, `the next answer took ${waitedMs} ms`);
+});
+
+Deno.test("beside another stream a client that leaves frees its slot if it was streamed, else when the stream ends", async () => {
+  await using heavy = await heavyServer({ parallel: 4 });
+  const { server, log } = heavy;
+  using stays = await RawClient.posting(server.port, STREAM);
+  await firstEvent(heavy, stays);
+  await atMost(200, () => leaveWhen(heavy, { post: STREAM, moment: firstEvent }));
+
+  // llama-server begins its second anew with each word of the other stream and never looks.
+  const from = log.length;
+  using leaves = await RawClient.posting(server.port, { ...COMPLETION, sizeBytes: 2_000 });
+  await begun(heavy, leaves, from);
+  leaves.leave();
+  await until(async () => (await rowOf(server, "heavy")).leases === 1);
+  await isCancelled(server);
+  stays.leave();
+  const first = await log.stopped(from);
+  const second = await log.stopped(from, 2);
+  const afterMs = second.atMs - first.atMs;
+  ok(afterMs < INSTANCE_POLL_MS + NOTICE_MS, `the slot was free ${afterMs} ms after the stream`);
+});
+
+Deno.test("X-Conversation-Id does not keep a generation going for a client that left", async () => {
+  await using heavy = await heavyServer();
+  const post = { ...STREAM, headers: { "x-conversation-id": "talk-1" } };
+  await atMost(100, () => leaveWhen(heavy, { post, moment: firstEvent }));
+});
+
+type Moment = (heavy: HeavyServer, client: RawClient, from: number) => Promise<unknown>;
+
+function firstEvent(_heavy: HeavyServer, client: RawClient): Promise<void> {
+  return client.readUntil("data: ");
+}
+
+function begun({ log }: HeavyServer, _client: RawClient, from: number): Promise<unknown> {
+  return log.begun(from);
+}
+
+/** Milliseconds from a client's leaving in this moment to the end of its generation. */
+async function leaveWhen(
+  heavy: HeavyServer,
+  { post, moment }: { post: RawPost; moment: Moment },
+): Promise<number> {
+  const from = heavy.log.length;
+  using client = await RawClient.posting(heavy.server.port, post);
+  await moment(heavy, client, from);
+  const leftMs = performance.now();
+  client.leave();
+  return (await heavy.log.stopped(from)).atMs - leftMs;
+}
+
+/** The best of three: what else the machine does must not fail a test. */
+async function atMost(limitMs: number, measure: () => Promise<number>): Promise<void> {
+  const measured: number[] = [];
+  while (measured.length < 3) {
+    const ms = await measure();
+    Deno.stderr.writeSync(
+      new TextEncoder().encode(`   ${Math.round(ms)} of ${Math.round(limitMs)}\n`),
+    );
+    measured.push(Math.round(ms));
+    if (ms <= limitMs) return;
+  }
+  ok(false, `${measured.join(", ")} ms, and ${limitMs} are allowed`);
+}
+
+/** The request that ended last did so because its client left. */
+async function isCancelled(server: ServerProcess): Promise<void> {
+  const row = await until(async () => {
+    const rows = await server.json<RequestRow[]>("/admin/requests");
+    return rows.find(({ total_ms }) => total_ms !== null);
+  });
+  equal(row.state, "cancelled", JSON.stringify(row));
+}
+
+/** Milliseconds that this machine takes for the prompt batch that the placement chose. */
+async function measureBatch({ server }: HeavyServer): Promise<number> {
+  const { command } = await server.json<{ command: string[] }>("/admin/models/heavy/command");
+  const batchTokens = Number(command[command.indexOf("-b") + 1]);
+  const answer = await server.post("/v1/completions", {
+    model: "heavy",
+    prompt: "x ".repeat(200),
+    max_tokens: 1,
+  });
+  const { timings } = await answer.json();
+  return batchTokens * timings.prompt_ms / timings.prompt_n;
+}
