@@ -131,7 +131,7 @@ Deno.test("start() gives a process nothing of our own environment", async () => 
 });
 
 Deno.test("start() refuses a program that is not there, and a number that is taken", async () => {
-  await using children = new Children({ setpriv: null });
+  await using children = new Children({ setpriv: null, setsid: null });
   await assert.rejects(children.start({ program: "/nonexistent/llama-server" }), (error) => {
     assert.ok(error instanceof AppError);
     assert.equal(error.code, "load_failed");

@@ -45,8 +45,10 @@ Deno.test("unload lets answers end, and who asks meanwhile is answered by a new 
 Deno.test("unload with force ends the answers, each with an error that says so", async () => {
   await using server = await startServer({ prepare: writeSlow });
   await using stream = streamChat(server, "slow");
-  const whole = chat(server, "slow");
   await until(() => stream.text.length > 20);
+  // It waits for the slot, without a byte of its answer.
+  const whole = chat(server, "slow");
+  await until(async () => (await rowOf(server, "slow")).leases === 2);
   const { pid } = await rowOf(server, "slow");
   const response = await unload(server, "slow", { force: true });
   deepEqual([response.status, (await response.json()).state], [200, "stopped"]);

@@ -9,7 +9,11 @@ export interface DoorsOptions {
   log: Log;
   hosts: readonly string[];
   ports: { readonly first: number; readonly last: number };
-  handle(request: Request, info: Deno.ServeHandlerInfo, door: OpenDoor): Response | Promise<Response>;
+  handle(
+    request: Request,
+    info: Deno.ServeHandlerInfo,
+    door: OpenDoor,
+  ): Response | Promise<Response>;
 }
 
 /** What a request's handler knows of the door that it came through. */
@@ -60,8 +64,12 @@ export class Doors {
         servers.push(server);
         open.port = server.addr.port;
       } catch (error) {
-        // A machine without IPv6 still has a door on IPv4.
-        if (servers.length > 0 && error instanceof Deno.errors.AddrNotAvailable) continue;
+        // A machine without IPv6 still has a door on IPv4. Nor does the scope name a port that the
+        // system chose: on a second address nobody may listen there.
+        const { AddrNotAvailable, NotCapable } = Deno.errors;
+        const isOptional = error instanceof AddrNotAvailable ||
+          (port === 0 && error instanceof NotCapable);
+        if (servers.length > 0 && isOptional) continue;
         this.#options.log.debug("Port cannot be bound", { port, reason: messageOf(error) });
         for (const server of servers) void server.shutdown();
         return null;

@@ -13,14 +13,15 @@ const WATCH_MS = 500;
 export class Mirror implements Disposable {
   readonly #parts: Parts;
   readonly #seenActivity = new Map<string, number>();
-  readonly #timers: ReturnType<typeof setInterval>[] = [];
+  /** What each row said when it was written last: most changes are of progress, which no row holds. */
+  readonly #written = new Map<string, string>();
   readonly #unlisten: () => void;
   #sweep: ReturnType<typeof setTimeout> | null = null;
+  #watchTimer: ReturnType<typeof setTimeout> | null = null;
 
   constructor(parts: Parts) {
     this.#parts = parts;
     this.#unlisten = parts.library.onChange((change) => this.#onLibrary(change));
-    this.#timers.push(setInterval(() => this.#watch(), WATCH_MS));
     this.#armSweep();
   }
 
@@ -28,6 +29,7 @@ export class Mirror implements Disposable {
   changed(entry: Entry): void {
     this.#writeRow(entry.model.id);
     this.#emit(entry.model.id);
+    this.#watchTimer ??= setTimeout(() => this.#watch(), WATCH_MS);
   }
 
   #emit(id: string): void {
@@ -40,7 +42,8 @@ export class Mirror implements Disposable {
     events.emit({ type: "model", data });
   }
 
-  #writeRow(id: string): void {
+  /** `anyway` also where nothing changed here: another program may have written the row. */
+  #writeRow(id: string, anyway = false): void {
     const { registry, orchestrator, library } = this.#parts;
     const entry = orchestrator.entry(id);
     const process = entry?.instance.process ?? null;
@@ -49,9 +52,13 @@ export class Mirror implements Disposable {
     const model = library.get(id);
     const state = model === undefined ? orchestrator.stateOf(id) : stateOf(this.#parts, model);
     const isLive = state !== "stopped" && state !== "failed";
+    const door = entry?.door?.port ?? null;
+    const key = [state, door, process?.pid, entry?.instance.token, error?.message].join(" ");
+    if (!anyway && this.#written.get(id) === key) return;
+    this.#written.set(id, key);
     registry.setInstance(id, {
       status: state,
-      door: entry?.door?.port ?? null,
+      door,
       pid: process?.pid ?? null,
       startTime: process?.startTime ?? null,
       boot: process?.boot || (isLive && this.#parts.boot) || null,
@@ -64,6 +71,7 @@ export class Mirror implements Disposable {
 
   // Uses since the last look, for the registry and for those who watch.
   #watch(): void {
+    this.#watchTimer = null;
     for (const entry of this.#parts.orchestrator.entries()) {
       const { id } = entry.model;
       const activityMs = entry.lastActivityMs;
@@ -72,6 +80,9 @@ export class Mirror implements Disposable {
       this.#parts.registry.touch(id, new Date(activityMs).toISOString());
       this.#emit(id);
     }
+    // An idle server has nothing to look at, and sleeps.
+    if (this.#parts.orchestrator.modelsBytes() === 0) return;
+    this.#watchTimer = setTimeout(() => this.#watch(), WATCH_MS);
   }
 
   #onLibrary(change: ModelChange): void {
@@ -105,7 +116,7 @@ export class Mirror implements Disposable {
       const { library, registry } = this.#parts;
       const offered = library.list().map((model) => model.id);
       const onRecord = registry.instances().map((row) => row.modelId);
-      for (const id of new Set([...offered, ...onRecord])) this.#writeRow(id);
+      for (const id of new Set([...offered, ...onRecord])) this.#writeRow(id, true);
     } catch (error) {
       this.#parts.log.warn("Sweep failed", { reason: messageOf(error) });
     }
@@ -113,7 +124,7 @@ export class Mirror implements Disposable {
 
   [Symbol.dispose](): void {
     this.#unlisten();
-    for (const timer of this.#timers) clearInterval(timer);
+    if (this.#watchTimer !== null) clearTimeout(this.#watchTimer);
     if (this.#sweep !== null) clearTimeout(this.#sweep);
     this.#sweep = null;
   }

@@ -6,6 +6,7 @@ import type { Config } from "../config.ts";
 import { AppError, messageOf } from "../errors.ts";
 import { type Log, LOG_LEVELS, type LogEntry } from "../log.ts";
 import { findCageTools } from "./cage.ts";
+import { freePort } from "./free_port.ts";
 import { buildCommand, type LaunchCommand } from "./launch.ts";
 import type { HostCallName, HostCalls, LaunchSpec, Place, ToHost, ToServer } from "./messages.ts";
 import { checkModelPaths } from "./model_paths.ts";
@@ -59,7 +60,7 @@ export class Host implements AsyncDisposable {
   #watch: ReturnType<typeof setInterval> | null = null;
   #drained: PromiseWithResolvers<void> | null = null;
   #boot = "";
-  #address: { name: string; port: number } | null = null;
+  #isReady = false;
   #hasFailed = false;
   /** Grows with each death of the server: what one asked for is not answered to the next. */
   #life = 0;
@@ -77,19 +78,21 @@ export class Host implements AsyncDisposable {
       onChange: (runtime) => this.#post({ type: "runtime", runtime }),
     });
     const { sockets, staticDir } = options;
+    // Started again the server listens where it listened: clients know the port.
+    const port = options.config.port || freePort(options.config.hosts);
+    const config = { ...options.config, port };
     this.#server = new ServerWorker({
       url: options.serverUrl ?? import.meta.resolve("../server.ts"),
-      permissions: () =>
-        serverScope(this.#config(), {
-          staticDir,
-          socketDir: sockets.dir,
-          places: sockets.places,
-        }),
+      permissions: serverScope(config, {
+        staticDir,
+        socketDir: sockets.dir,
+        places: sockets.places,
+      }),
       log: options.log.for("server"),
       heartbeatLimitMs: options.heartbeatLimitMs,
       init: () => ({
         type: "init",
-        config: this.#config(),
+        config,
         places: sockets.places,
         version: options.version,
         boot: this.#boot,
@@ -137,12 +140,6 @@ export class Host implements AsyncDisposable {
     if (life === this.#life) this.#post(message);
   }
 
-  // Started again it listens where it listened: clients know the port.
-  #config(): Config {
-    const { config } = this.#options;
-    return this.#address === null ? config : { ...config, port: this.#address.port };
-  }
-
   #fail(error: AppError): void {
     this.#hasFailed = true;
     this.#failed.reject(error);
@@ -174,13 +171,9 @@ export class Host implements AsyncDisposable {
   }
 
   #onListening(name: string, port: number): void {
-    const first = this.#address === null;
-    this.#address = { name, port };
+    if (this.#isReady) return this.#post({ type: "runtime", runtime: this.#runtime.info });
+    this.#isReady = true;
     const address = `http://${name.includes(":") ? `[${name}]` : name}:${port}`;
-    if (!first) {
-      this.#post({ type: "runtime", runtime: this.#runtime.info });
-      return;
-    }
     this.#options.lock.note({ address, pid: Deno.pid });
     this.#options.onReady(address);
     // Not before: what a user waits for first is the page.

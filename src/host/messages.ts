@@ -13,8 +13,8 @@ export const PLACES = 64;
 export type Place = { socketPath: string } | { port: number };
 
 /**
- * What `fetch` calls a process behind a unix socket. Its scope needs a grant for that name as well, so
- * it is one that never leads anywhere (RFC 6761); `localhost` would open port 80 of this machine.
+ * What a process behind a unix socket is called in a request's address. A name that never leads
+ * anywhere (RFC 6761): whoever asks for it elsewhere, or by a proxy, reaches nobody.
  */
 export const INSTANCE_HOST = "instance.invalid";
 

@@ -16,7 +16,7 @@ export interface ProcessesOptions {
 }
 
 export interface StartOptions {
-  launchable: Launchable;
+  launchable: Omit<Launchable, "detached">;
   onLines(lines: string[]): void;
   onExit(code: number, signal: string | null): void;
 }
@@ -46,7 +46,7 @@ export class Processes implements AsyncDisposable {
   async start(id: number, options: StartOptions): Promise<StartedProcess> {
     if (this.#closed) throw new AppError("shutting_down", "The server is stopping");
     if (this.#children.has(id)) throw new Error(`Process number ${id} is taken`);
-    const { program, args, env } = caged(options.launchable, this.#options.tools);
+    const { program, args, env, detached } = caged(options.launchable, this.#options.tools);
     const process = spawn(program, {
       args,
       env,
@@ -55,8 +55,7 @@ export class Processes implements AsyncDisposable {
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",
-      // A group of its own: Ctrl-C in a terminal reaches us alone, and SIGKILL reaches its children.
-      detached: true,
+      detached,
     });
     const lines = new LineBatches(options.onLines);
     const output = Promise.all([lines.read(process.stdout), lines.read(process.stderr)]);
@@ -158,14 +157,17 @@ function signalTo(process: Deno.ChildProcess, signal: Deno.Signal): void {
 }
 
 function killGroup(process: Deno.ChildProcess): void {
-  if (Deno.build.os === "windows") return signalTo(process, "SIGKILL");
-  try {
-    Deno.kill(-process.pid, "SIGKILL");
-  } catch (error) {
-    const { NotFound, PermissionDenied } = Deno.errors;
-    // macOS refuses a group that has only ended processes left.
-    if (!(error instanceof NotFound || error instanceof PermissionDenied)) throw error;
+  if (Deno.build.os !== "windows") {
+    try {
+      Deno.kill(-process.pid, "SIGKILL");
+    } catch (error) {
+      const { NotFound, PermissionDenied } = Deno.errors;
+      // macOS refuses a group that has only ended processes left.
+      if (!(error instanceof NotFound || error instanceof PermissionDenied)) throw error;
+    }
   }
+  // It may not have its group yet.
+  signalTo(process, "SIGKILL");
 }
 
 function killPid(pid: number): boolean {

@@ -32,7 +32,7 @@ export function serverScope(config: Config, paths: ScopePaths) {
 
 function ownAddresses(host: string, config: Config): string[] {
   const name = host.includes(":") ? `[${host}]` : host;
-  // Port 0: any free one, for the gateway where asked for and for a door when all of its ports are taken.
+  // Port 0: any free one, for a door when all of its ports are taken.
   const ports = new Set([config.port, 0]);
   for (let port = config.runtimePorts.first; port <= config.runtimePorts.last; port++) {
     ports.add(port);

@@ -7,8 +7,7 @@ import type { ToHost, ToServer } from "./messages.ts";
 
 export interface ServerWorkerOptions {
   url: string;
-  /** Asked at each start. */
-  permissions(): Deno.PermissionOptions;
+  permissions: Deno.PermissionOptions;
   log: Log;
   /** A server that says nothing for so long hangs: a busy loop cannot be stopped from outside. */
   heartbeatLimitMs?: number | undefined;
@@ -46,7 +45,7 @@ export class ServerWorker {
     const worker = new Worker(this.#options.url, {
       type: "module",
       name: "server",
-      deno: { permissions: this.#options.permissions() },
+      deno: { permissions: this.#options.permissions },
     } as WorkerOptions);
     worker.onmessage = (event: MessageEvent<ToHost>) => {
       this.#silentMs = 0;

@@ -303,14 +303,26 @@ export class Orchestrator implements AsyncDisposable {
     });
     if (signal.aborted) return;
     entry.placement = plan.placement;
-    entry.door = await this.#options.openDoor(entry.model.id);
-    const launch = this.#options.launch(entry.model, plan.placement);
-    await entry.instance.ensureReady(launch, signal);
+    await this.#start(entry, { plan, signal });
     if (signal.aborted) return await this.#unload(entry, "its load was cancelled");
     entry.setKeepAlive(this.#options.defaults(entry.model).keepAliveMs);
     entry.open(plan.placement.parallel);
     const ms = Math.round(performance.now() - startedMs);
-    this.#log.info("Model is ready", { model: entry.model.id, port: entry.door.port, ms });
+    const port = entry.door?.port ?? null;
+    this.#log.info("Model is ready", { model: entry.model.id, port, ms });
+  }
+
+  // The door opens while the process starts: somebody waits for both.
+  async #start(entry: Entry, { plan, signal }: { plan: LoadPlan; signal: AbortSignal }) {
+    const launch = this.#options.launch(entry.model, plan.placement);
+    const ready = entry.instance.ensureReady(launch, signal);
+    try {
+      entry.door = await this.#options.openDoor(entry.model.id);
+      this.#options.onChange(entry);
+    } finally {
+      // Also where no door can be opened: the process must not be left behind in its start.
+      await ready;
+    }
   }
 
   #loadFailed(entry: Entry, error: unknown, signal: AbortSignal): void {

@@ -25,7 +25,7 @@ export interface HeavyServer extends AsyncDisposable {
 export async function heavyServer(settings: { parallel?: number } = {}): Promise<HeavyServer> {
   await using stack = new AsyncDisposableStack();
   const server = stack.use(await unloadedHeavyServer());
-  await put(server, { ...settings, extra_args: ["--log-verbosity", "3"] });
+  await put(server, { ...settings, extra_args: ["--log-verbosity", "3", "--no-cache-prompt"] });
   await expectOk(await server.post("/admin/models/heavy/load", {}));
   const log = stack.use(await InstanceLog.follow(server, "heavy"));
   const whole = stack.move();

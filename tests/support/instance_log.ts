@@ -23,18 +23,20 @@ const STAMP = /^(\d+)\.(\d\d)\.(\d{3})\.(\d{3}) /;
 
 /** Follows the log of a model that is loaded; ends when it goes out of scope. */
 export class InstanceLog implements AsyncDisposable {
-  readonly #abort = new AbortController();
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #reading: Promise<void>;
   readonly #lines: Received[] = [];
   #offsetMs = Infinity;
   #more = Promise.withResolvers<void>();
-  #reading: Promise<void> = Promise.resolve();
+
+  constructor(body: ReadableStream<Uint8Array>) {
+    this.#reader = body.getReader();
+    this.#reading = this.#read();
+  }
 
   static async follow(server: ServerProcess, model: string): Promise<InstanceLog> {
-    const log = new InstanceLog();
-    const response = await server.fetch(`/admin/models/${model}/log?follow=true`, {
-      signal: log.#abort.signal,
-    });
-    log.#reading = log.#read(response.body!);
+    const response = await server.fetch(`/admin/models/${model}/log?follow=true`);
+    const log = new InstanceLog(response.body!);
     await log.line(/model loaded/);
     // What came before we listened tells nothing of how long a line takes.
     log.#offsetMs = Infinity;
@@ -47,56 +49,50 @@ export class InstanceLog implements AsyncDisposable {
   }
 
   /** The first line that matches from this one on; waits for it. */
-  line(pattern: RegExp, from = 0): Promise<LogLine> {
-    return this.#line(pattern, from, 1);
-  }
-
-  async #line(pattern: RegExp, from: number, nth: number): Promise<LogLine> {
+  async line(pattern: RegExp, from = 0): Promise<LogLine> {
     const late = Promise.withResolvers<never>();
     const timer = setTimeout(
       () => late.reject(new Error(`No line ${pattern} within ${PATIENCE_MS} ms:\n${this.#tail()}`)),
       PATIENCE_MS,
     );
     try {
-      for (let index = from, left = nth;; index++) {
+      for (let index = from;; index++) {
         while (index >= this.#lines.length) await Promise.race([this.#more.promise, late.promise]);
         const { text, stampMs } = this.#lines[index]!;
-        if (pattern.test(text) && --left === 0) {
-          return { text, atMs: this.#offsetMs + (stampMs ?? 0) };
-        }
+        if (pattern.test(text)) return { text, atMs: this.#offsetMs + (stampMs ?? 0) };
       }
     } finally {
       clearTimeout(timer);
     }
   }
 
-  /** A slot took up a request. */
-  begun(from: number): Promise<LogLine> {
-    return this.line(/launch_slot_.*processing task/, from);
+  /** A slot took up a request, the first after this line; answers the number of its task. */
+  async begun(from: number): Promise<string> {
+    const { text } = await this.line(/launch_slot_.*processing task/, from);
+    return /task (\d+)/.exec(text)![1]!;
   }
 
-  /** A slot is free again: nothing is computed for its request any more. */
-  stopped(from: number, nth = 1): Promise<LogLine> {
-    return this.#line(/release: .*stop processing/, from, nth);
+  /** The task's slot is free again: nothing is computed for it any more. */
+  stopped(task: string): Promise<LogLine> {
+    return this.line(new RegExp(`release: .* task ${task} \\| stop processing`));
   }
 
   #tail(): string {
     return this.#lines.slice(-10).map(({ text }) => text).join("\n");
   }
 
-  async #read(body: ReadableStream<Uint8Array>): Promise<void> {
+  async #read(): Promise<void> {
+    const decoder = new TextDecoder();
     let rest = "";
-    try {
-      for await (const text of body.pipeThrough(new TextDecoderStream())) {
-        const nowMs = performance.now();
-        const blocks = (rest + text).split("\n\n");
-        rest = blocks.pop()!;
-        for (const block of blocks) this.#take(block, nowMs);
-        this.#more.resolve();
-        this.#more = Promise.withResolvers();
-      }
-    } catch (error) {
-      if (!this.#abort.signal.aborted) throw error;
+    for (;;) {
+      const { done, value } = await this.#reader.read();
+      if (done) return;
+      const nowMs = performance.now();
+      const blocks = (rest + decoder.decode(value, { stream: true })).split("\n\n");
+      rest = blocks.pop()!;
+      for (const block of blocks) this.#take(block, nowMs);
+      this.#more.resolve();
+      this.#more = Promise.withResolvers();
     }
   }
 
@@ -116,7 +112,7 @@ export class InstanceLog implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#abort.abort();
+    await this.#reader.cancel();
     await this.#reading;
   }
 }

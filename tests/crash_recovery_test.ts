@@ -1,0 +1,314 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import type { LeftoverProcess } from "../src/host/messages.ts";
+import { createProcessProbe, TOKEN_VARIABLE } from "../src/host/probes/process_probe.ts";
+import { writeTestModel } from "../src/models/hello_model.ts";
+import { Registry } from "../src/models/registry.ts";
+import { ENDLESS_MODEL } from "./support/gguf_files.ts";
+import { instancesWith } from "./support/instance_processes.ts";
+import { logEntries } from "./support/log_entries.ts";
+import { isAlive } from "./support/model_processes.ts";
+import { type ServerProcess, startServer, until } from "./support/server_process.ts";
+import { soakCount } from "./support/soak.ts";
+import { tempDir } from "./support/temp_dir.ts";
+
+const TRIES = soakCount(200);
+
+/** A program of nobody's: what a wrong kill would hit. */
+function bystander(token: string | null = null) {
+  const child = new Deno.Command("/bin/sleep", {
+    args: ["600"],
+    clearEnv: true,
+    env: token === null ? {} : { [TOKEN_VARIABLE]: token },
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  return {
+    pid: child.pid,
+    status: child.status,
+    async [Symbol.asyncDispose]() {
+      try {
+        child.kill("SIGKILL");
+      } catch (error) {
+        // It has ended.
+        if (!(error instanceof TypeError)) throw error;
+      }
+      await child.status;
+    },
+  };
+}
+
+function randomToken(): string {
+  return crypto.randomUUID().replaceAll("-", "");
+}
+
+async function generate(server: ServerProcess, model_id = "hello"): Promise<void> {
+  const answer = await server.post("/generate", { model_id, prompt: "hi" });
+  const text = await answer.text();
+  assert.equal(answer.status, 200, text);
+  assert.ok(JSON.parse(text).response.length > 0, text);
+}
+
+/** What a gateway may be doing when it is killed. The request is not waited for. */
+const MOMENTS: Record<string, (server: ServerProcess) => Promise<void>> = {
+  async starting() {},
+  async loading(server) {
+    await until(async () => {
+      const { runtime } = await server.json<{ runtime: { phase: string } }>("/admin/system");
+      return runtime.phase === "ready";
+    });
+    ignore(server.post("/generate", { model_id: "hello", prompt: "hi" }));
+    await delay(Math.random() * 80);
+  },
+  async ready(server) {
+    await generate(server);
+    await delay(Math.random() * 20);
+  },
+  async streaming(server) {
+    const answer = server.post("/generate", { model_id: "endless", prompt: "hi", stream: true });
+    const { body } = await answer;
+    const reader = body!.getReader();
+    await reader.read();
+    await delay(Math.random() * 50);
+    ignore(reader.read().finally(() => reader.cancel()));
+  },
+  async unloading(server) {
+    await generate(server);
+    ignore(server.post("/admin/models/hello/unload", {}));
+    await delay(Math.random() * 20);
+  },
+};
+
+function delay(delayMs: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, delayMs));
+}
+
+// The connection breaks when the gateway is killed: that is what is meant to happen.
+function ignore(request: Promise<Response | unknown>): void {
+  request.then(
+    (answer) => answer instanceof Response ? answer.body?.cancel() : null,
+    () => {},
+  ).catch(() => {});
+}
+
+Deno.test(`kill -9 of the gateway at ${TRIES} random moments leaves no process after the next start`, async (test) => {
+  await using dir = await tempDir();
+  await using stranger = bystander();
+  const home = join(dir.path, "home");
+  const sockets = join(dir.path, "sockets");
+  Deno.mkdirSync(sockets);
+  const names = Object.keys(MOMENTS);
+  let before = 0;
+  let most = 0;
+  let last: number[] = [];
+  for (let round = 0; round <= TRIES; round++) {
+    await using server = await startServer({
+      home,
+      env: { XDG_RUNTIME_DIR: sockets },
+      prepare: async (folder) => {
+        if (round > 0) return;
+        await writeTestModel(join(folder, "endless.gguf"), ENDLESS_MODEL);
+      },
+    });
+    const left = last;
+    await until(() => left.every((pid) => !isAlive(pid)), 3_000);
+    assert.deepEqual(instancesWith(sockets), [], `round ${round}`);
+    if (round === TRIES) {
+      await generate(server);
+      break;
+    }
+    await MOMENTS[names[round % names.length]!]!(server);
+    server.kill("SIGKILL");
+    await server.status;
+    last = instancesWith(sockets);
+    before += last.length;
+    most = Math.max(most, last.length);
+  }
+  assert.ok(isAlive(stranger.pid));
+  await test.step(`${before} were left before it, at most ${most} at once`, () => {});
+});
+
+Deno.test("A start touches no foreign process, whatever the registry says", async () => {
+  await using dir = await tempDir();
+  const home = join(dir.path, "home");
+  Deno.mkdirSync(home);
+  const probe = createProcessProbe();
+  const boot = await probe.bootId();
+  const token = randomToken();
+  await using stranger = bystander();
+  await using other = bystander(randomToken());
+  await using marked = bystander(token);
+  const startOf = async (pid: number) => (await probe.readProcess(pid))?.startTime ?? null;
+  // The shell becomes a program that never asks for its child, which has ended.
+  const parent = new Deno.Command("/bin/sh", {
+    args: ["-c", "sleep 0 & echo $!; exec sleep 600"],
+    clearEnv: true,
+    env: { [TOKEN_VARIABLE]: token, PATH: "/usr/bin:/bin" },
+    stdin: "null",
+    stdout: "piped",
+  }).spawn();
+  const reader = parent.stdout.getReader();
+  const zombie = Number(new TextDecoder().decode((await reader.read()).value));
+  await reader.cancel();
+  await until(() => !isAlive(zombie));
+  const rows: LeftoverProcess[] = [
+    { pid: stranger.pid, startTime: "1", boot, token },
+    { pid: stranger.pid, startTime: await startOf(stranger.pid), boot, token },
+    { pid: other.pid, startTime: await startOf(other.pid), boot, token },
+    { pid: marked.pid, startTime: "1", boot, token },
+    { pid: marked.pid, startTime: null, boot, token },
+    { pid: marked.pid, startTime: await startOf(marked.pid), boot: "another", token },
+    { pid: marked.pid, startTime: await startOf(marked.pid), boot: "", token },
+    { pid: marked.pid, startTime: await startOf(marked.pid), boot, token: randomToken() },
+    { pid: 1, startTime: await startOf(1), boot, token },
+    { pid: 0, startTime: "1", boot, token },
+    { pid: -1, startTime: "1", boot, token },
+    { pid: -marked.pid, startTime: await startOf(marked.pid), boot, token },
+    { pid: Deno.pid, startTime: await startOf(Deno.pid), boot, token },
+    { pid: zombie, startTime: await startOf(zombie), boot, token },
+    { pid: 2 ** 22 + 1, startTime: "1", boot, token },
+    { pid: null, startTime: null, boot, token: randomToken() },
+    { pid: null, startTime: null, boot, token: "" },
+  ];
+  writeRows(home, rows);
+  {
+    await using server = await startServer({ home });
+    await settled(server);
+    for (const pid of [stranger.pid, other.pid, marked.pid, parent.pid, Deno.pid]) {
+      assert.ok(isAlive(pid), `${pid}: ${server.stderr}`);
+    }
+    assert.doesNotMatch(server.stderr, /is stopped/);
+  }
+  parent.kill("SIGKILL");
+  await parent.status;
+});
+
+Deno.test("A start stops what an earlier life left: by its pid, and by its token alone", async () => {
+  await using dir = await tempDir();
+  const home = join(dir.path, "home");
+  Deno.mkdirSync(home);
+  const probe = createProcessProbe();
+  const boot = await probe.bootId();
+  const tokens = [randomToken(), randomToken()];
+  await using known = bystander(tokens[0]!);
+  await using unborn = bystander(tokens[1]!);
+  await using stranger = bystander(randomToken());
+  const startTime = (await probe.readProcess(known.pid))!.startTime;
+  writeRows(home, [
+    { pid: known.pid, startTime, boot, token: tokens[0]! },
+    // Written before the process was there.
+    { pid: null, startTime: null, boot, token: tokens[1]! },
+  ]);
+  await using server = await startServer({ home });
+  assert.equal((await known.status).signal, "SIGKILL");
+  assert.equal((await unborn.status).signal, "SIGKILL");
+  assert.ok(isAlive(stranger.pid));
+  await settled(server);
+  assert.equal(server.stderr.match(/is stopped/g)?.length, 2);
+});
+
+function writeRows(home: string, rows: LeftoverProcess[]): void {
+  using registry = Registry.open(join(home, "registry.db"), { log: logEntries().log });
+  rows.forEach((row, n) => registry.setInstance(`row${n}`, { status: "ready", ...row }));
+}
+
+/** The rows are righted when the reaping is done. */
+async function settled(server: ServerProcess): Promise<void> {
+  using database = new DatabaseSync(join(server.home, "registry.db"), { readOnly: true });
+  const tokens = database.prepare("SELECT model_id, token FROM instances WHERE token IS NOT NULL");
+  await until(() => tokens.all().length === 0, 5_000).catch((error) => {
+    throw new Error(`${JSON.stringify(tokens.all())}\n${server.stderr}`, { cause: error });
+  });
+}
+
+function crash(server: ServerProcess, word: string): void {
+  const path = join(server.home, "crash");
+  Deno.writeTextFileSync(`${path}.new`, word);
+  Deno.renameSync(`${path}.new`, path);
+}
+
+const CRASHING = "tests/support/crashing_main.ts";
+
+async function answers(server: ServerProcess): Promise<boolean> {
+  try {
+    const answer = await server.fetch("/health");
+    await answer.body?.cancel();
+    return answer.ok;
+  } catch {
+    return false;
+  }
+}
+
+Deno.test("A server that dies of an uncaught error is back within a second, with all it needs", async () => {
+  await using server = await startServer({ entry: CRASHING });
+  const sockets = join(server.home, "..", "run");
+  for (const word of ["throw", "reject", "throw"]) {
+    await generate(server);
+    const row = await server.json<{ id: string; port: number }[]>("/admin/models");
+    const door = row.find(({ id }) => id === "hello")!.port;
+    const old = instancesWith(sockets);
+    assert.equal(old.length, 1);
+    const startedMs = performance.now();
+    crash(server, word);
+    await until(() => old.every((pid) => !isAlive(pid)), 3_000);
+    // From here on it is the next life: the old one ends before its processes do.
+    await until(() => answers(server), 3_000);
+    const backMs = performance.now() - startedMs;
+    assert.ok(backMs < 1_000, `${word}: ${Math.round(backMs)} ms`);
+    assert.deepEqual(instancesWith(sockets), []);
+    await generate(server);
+    const after = await server.json<{ id: string; port: number }[]>("/admin/models");
+    assert.equal(after.find(({ id }) => id === "hello")!.port, door, "the door is free again");
+    const { runtime } = await server.json<{ runtime: { phase: string } }>("/admin/system");
+    assert.equal(runtime.phase, "ready");
+  }
+  assert.equal(server.stderr.match(/The server died/g)?.length, 3, server.stderr);
+});
+
+Deno.test("A server that dies while it loads and streams leaves nothing, and answers the next", async () => {
+  await using server = await startServer({
+    entry: CRASHING,
+    prepare: async (home) => {
+      await writeTestModel(join(home, "endless.gguf"), ENDLESS_MODEL);
+    },
+  });
+  const sockets = join(server.home, "..", "run");
+  for (const moment of ["loading", "streaming"]) {
+    await MOMENTS[moment]!(server);
+    crash(server, "throw");
+    await until(() => server.stderr.includes("The server died"), 3_000);
+    await until(() => answers(server), 3_000);
+    await generate(server);
+    // One for `hello`, and none of the earlier life.
+    await until(() => instancesWith(sockets).length === 1, 3_000);
+  }
+});
+
+Deno.test("A server that dies five times within a minute ends the program with code 1", async () => {
+  await using server = await startServer({ entry: CRASHING });
+  for (let deaths = 1; deaths <= 5; deaths++) {
+    crash(server, "throw");
+    await until(() => (server.stderr.match(/The server died:? /g)?.length ?? 0) >= deaths, 3_000);
+  }
+  const { code } = await server.status;
+  assert.equal(code, 1);
+  assert.match(server.stderr, /\nThe server died 5 times: .*Thrown by a test/);
+});
+
+Deno.test("A server that hangs ends the program with code 1, and its processes with it", async () => {
+  await using server = await startServer({ entry: CRASHING });
+  await generate(server);
+  const sockets = join(server.home, "..", "run");
+  const [pid] = instancesWith(sockets);
+  const startedMs = performance.now();
+  crash(server, "hang");
+  const { code } = await server.status;
+  const endMs = performance.now() - startedMs;
+  assert.equal(code, 1);
+  assert.ok(endMs > 2_000 && endMs < 6_000, `${Math.round(endMs)} ms`);
+  assert.match(server.stderr, /^The server showed no life for 3 seconds$/m);
+  assert.equal(isAlive(pid!), false);
+  assert.deepEqual(instancesWith(sockets), []);
+});
