@@ -216,10 +216,15 @@ function writeRows(home: string, rows: LeftoverProcess[]): void {
 
 /** The rows are righted when the reaping is done. */
 async function settled(server: ServerProcess): Promise<void> {
-  using database = new DatabaseSync(join(server.home, "registry.db"), { readOnly: true });
-  const tokens = database.prepare("SELECT model_id, token FROM instances WHERE token IS NOT NULL");
-  await until(() => tokens.all().length === 0, 5_000).catch((error) => {
-    throw new Error(`${JSON.stringify(tokens.all())}\n${server.stderr}`, { cause: error });
+  const path = join(server.home, "registry.db");
+  const unrighted = () => {
+    using database = new DatabaseSync(path, { readOnly: true });
+    return database.prepare("SELECT * FROM instances WHERE token IS NOT NULL").all();
+  };
+  await until(() => unrighted().length === 0, 5_000).catch((error) => {
+    throw new Error(`${JSON.stringify(unrighted()).slice(0, 300)}\n${server.stderr}`, {
+      cause: error,
+    });
   });
 }
 

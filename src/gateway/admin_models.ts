@@ -17,10 +17,10 @@ type AdminContext = Context<GatewayEnv, "/admin/models/:id">;
 
 export function modelRoutes(parts: Parts): Hono<GatewayEnv> {
   const routes = new Hono<GatewayEnv>();
-  routes.get(
-    "/admin/models",
-    (c) => c.json(parts.library.list().map((model) => modelRow(parts, model))),
-  );
+  routes.get("/admin/models", async (c) => {
+    await parts.library.upToDate();
+    return c.json(parts.library.list().map((model) => modelRow(parts, model)));
+  });
   routes.get("/admin/models/:id", async (c) => c.json(modelRow(parts, await modelOf(parts, c))));
   routes.delete("/admin/models/:id", (c) => deleteModel(parts, c));
   routes.post("/admin/models/:id/load", (c) => load(parts, c));

@@ -63,8 +63,10 @@ function doorApp(
   if (known !== undefined) return known;
   const app = new Hono<GatewayEnv>();
   app.use(guard);
-  app.all("/*", (context) =>
-    forwardNative(parts, context, { name: door.modelId, path: rawPath(context) }));
+  app.all(
+    "/*",
+    (context) => forwardNative(parts, context, { name: door.modelId, path: rawPath(context) }),
+  );
   finish(app, parts);
   doorApps.set(door, app);
   return app;

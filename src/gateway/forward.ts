@@ -43,6 +43,8 @@ export interface Upstream {
 
 /** Attempts on fresh connections to a process that lives. */
 const MOST_TRIES = 3;
+/** How long a process that broke a connection off may take to be known as dead. */
+const DYING_MS = 1_000;
 
 /** Answers one request by its model. Throws an AppError where there is no answer to pass on. */
 export async function forward(parts: Parts, call: ForwardCall): Promise<Response> {
@@ -113,7 +115,7 @@ async function send(lease: Lease, { call, abort }: Asking): Promise<Upstream> {
       if (answer.stream === null) forgetSignal();
       return { answer, lease, forgetSignal };
     } catch (error) {
-      if (tries >= MOST_TRIES || abort.signal.aborted || instance.state !== "ready") {
+      if (tries >= MOST_TRIES || abort.signal.aborted || await instance.endsWithin(DYING_MS)) {
         forgetSignal();
         throw error;
       }

@@ -20,11 +20,12 @@ export function openaiRoutes(parts: Parts): Hono<GatewayEnv> {
   for (const path of FORWARDED) {
     routes.post(path, (context) => forwardByBody(parts, context, path));
   }
-  routes.get("/v1/models", (context) =>
-    context.json({
-      object: "list",
-      data: parts.library.list().map((model) => modelObject(parts, model)),
-    }));
+  routes.get("/v1/models", async (context) => {
+    // Just started, the headers of new files are still being read: no list is better than half of it.
+    await parts.library.upToDate();
+    const data = parts.library.list().map((model) => modelObject(parts, model));
+    return context.json({ object: "list", data });
+  });
   routes.get("/v1/models/:id{.+}", async (context) => {
     const model = await findModel(parts, context.req.param("id"));
     return context.json(modelObject(parts, model));

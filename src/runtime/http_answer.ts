@@ -48,14 +48,14 @@ export class HttpAnswerReader {
     return this.#bodyEnded;
   }
 
-  /** Throws `ClosedBeforeAnswer` where the other side closed without a byte. */
-  async head(): Promise<AnswerHead> {
+  /** The head of an answer to this method. Throws `ClosedBeforeAnswer` where the other side closed without a byte. */
+  async head(method = "GET"): Promise<AnswerHead> {
     for (;;) {
       const text = await this.#until("\r\n\r\n", MOST_HEAD_BYTES, true);
       const head = parseHead(text);
       // 100 Continue and its like announce the answer, they are none.
       if (head.status >= 200 || head.status === 101) {
-        const bodyless = head.status === 204 || head.status === 304;
+        const bodyless = method === "HEAD" || head.status === 204 || head.status === 304;
         this.#chunked = head.chunked;
         this.#left = bodyless ? 0 : head.contentLength;
         this.#bodyEnded = bodyless || head.contentLength === 0;

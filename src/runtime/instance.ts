@@ -190,6 +190,20 @@ export class Instance {
     return Promise.reject(new AppError("upstream_failed", `"${this.modelId}" is not running`));
   }
 
+  /**
+   * False where it still runs after this time. A connection that breaks is often the first that one
+   * hears of a process's death: the host reaps it before it tells.
+   */
+  async endsWithin(timeoutMs: number): Promise<boolean> {
+    if (this.#state === "ready") {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const timer = setTimeout(resolve, timeoutMs);
+      await Promise.race([this.#exit?.promise, promise]);
+      clearTimeout(timer);
+    }
+    return this.#state !== "ready";
+  }
+
   /** Ends the process, if there is one, and waits until it is gone. */
   async stop(): Promise<void> {
     if (this.#state === "stopped") return;

@@ -57,7 +57,7 @@ export class UpstreamClient {
       const kept = this.#takeIdle();
       const connection = kept ?? await this.#connect();
       try {
-        return await this.#exchange(connection, { bytes, signal: request.signal });
+        return await this.#exchange(connection, { ...request, bytes });
       } catch (error) {
         close(connection);
         request.signal.throwIfAborted();
@@ -75,14 +75,14 @@ export class UpstreamClient {
 
   async #exchange(
     connection: Connection,
-    { bytes, signal }: { bytes: Uint8Array; signal: AbortSignal },
+    { method, bytes, signal }: UpstreamRequest & { bytes: Uint8Array },
   ): Promise<UpstreamAnswer> {
     const onAbort = () => close(connection);
     signal.addEventListener("abort", onAbort);
     let streaming = false;
     try {
       await writeAll(connection.conn, bytes);
-      const head = await connection.reader.head();
+      const head = await connection.reader.head(method);
       const { status, contentType } = head;
       if (contentType !== null && contentType.startsWith("text/event-stream")) {
         streaming = true;

@@ -70,9 +70,9 @@ export class RawClient implements Disposable {
     }
   }
 
-  /** Reads on until the text has come; throws where the server closes before. */
-  async readUntil(text: string): Promise<void> {
-    while (!this.#received.includes(text)) await this.#readMore();
+  /** Reads on until the text has come so often; throws where the server closes before. */
+  async readUntil(text: string, times = 1): Promise<void> {
+    while (this.#received.split(text).length <= times) await this.#readMore();
   }
 
   /** One answer with its length, as a client that keeps its connection reads it. */
