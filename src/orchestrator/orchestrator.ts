@@ -1,17 +1,14 @@
-// Decides what is loaded: acquire() -> Lease, the one load/unload queue, keep-alive, the sweep.
-// How a process starts is `runtime/`'s, what fits is `placement.ts`'s and `eviction.ts`'s.
+// Decides what is loaded: acquire() -> Lease, load and unload by hand, pins, the sweep, the end.
+// What one load goes through is `loads.ts`'s, what fits is `placement.ts`'s and `eviction.ts`'s.
 
 import type { ModelState } from "../api_types.ts";
 import { AppError } from "../errors.ts";
 import type { Model } from "../models/library.ts";
 import type { Log } from "../log.ts";
 import type { Instance, LaunchPlan } from "../runtime/instance.ts";
-import { type Door, Entry, type Lease } from "./entry.ts";
-import { JobQueue } from "./job_queue.ts";
-import type { LoadPlan } from "./load_plan.ts";
-import { crashDelayMs, crashedTooOften, noteCrash } from "./crashes.ts";
-import type { Placement } from "./placement.ts";
-import { makeRoom } from "./make_room.ts";
+import { crashedTooOften, noteCrash } from "./crashes.ts";
+import { Entry, type Lease } from "./entry.ts";
+import { Loads, type LoadsOptions } from "./loads.ts";
 
 export interface AcquireOptions {
   /** Fires when the client leaves. */
@@ -20,22 +17,13 @@ export interface AcquireOptions {
   keepAliveMs?: number;
 }
 
-export interface OrchestratorOptions {
-  log: Log;
+export interface OrchestratorOptions extends Omit<LoadsOptions, "entries" | "memoryOf"> {
   /** Asked when a model is first used. */
   queueLimit(): number;
   makeInstance(modelId: string, callbacks: InstanceCallbacks): Instance;
-  /** What a load would be now; also the memory facts that eviction needs. */
-  plan(model: Model): Promise<LoadPlan>;
-  /** The plan as the process's launch; throws where the launch cannot be allowed. */
-  launch(model: Model, placement: Placement): Parameters<Instance["ensureReady"]>[0];
-  openDoor(modelId: string): Promise<Door>;
-  defaults(model: Model): { keepAliveMs: number; pinned: boolean };
   /** The processes that the host really runs, by the host's number. */
   runningProcesses(): Promise<{ id: number; pid: number }[]>;
   stopProcess(id: number): Promise<void>;
-  /** State, leases, door or error of a model changed. */
-  onChange(entry: Entry): void;
 }
 
 export interface InstanceCallbacks {
@@ -50,12 +38,16 @@ export class Orchestrator implements AsyncDisposable {
   readonly #options: OrchestratorOptions;
   readonly #log: Log;
   readonly #entries = new Map<string, Entry>();
-  readonly #queue = new JobQueue();
-  #closing = false;
+  readonly #loads: Loads;
 
   constructor(options: OrchestratorOptions) {
     this.#options = options;
     this.#log = options.log;
+    this.#loads = new Loads({
+      ...options,
+      entries: () => [...this.#entries.values()],
+      memoryOf: (entry) => this.memoryOf(entry),
+    });
   }
 
   /** The live state of a model; null when nobody ever asked for it. */
@@ -89,10 +81,10 @@ export class Orchestrator implements AsyncDisposable {
   }
 
   #acquireLater(entry: Entry, options: AcquireOptions): Promise<Lease> {
-    if (this.#closing) throw new AppError("shutting_down", "The server is stopping");
+    if (this.#loads.closing) throw new AppError("shutting_down", "The server is stopping");
     if (crashedTooOften(entry.crashes)) throw entry.error ?? new AppError("load_failed", "Crashed");
     const lease = entry.wait(options);
-    this.#ensureLoad(entry);
+    this.#loads.ensure(entry);
     return lease;
   }
 
@@ -132,10 +124,7 @@ export class Orchestrator implements AsyncDisposable {
     if (options.force) entry.abortLeases(stopped);
     // Answers may take long: the queue is for the other models meanwhile.
     await entry.drained();
-    await this.#queue.add(async () => {
-      // It may have been loaded anew for a request that came after another call of this.
-      if (entry.leaving) await this.#unload(entry, "on request");
-    });
+    await this.#loads.unload(entry, "on request");
     entry.error = null;
     this.#options.onChange(entry);
   }
@@ -166,7 +155,7 @@ export class Orchestrator implements AsyncDisposable {
       await this.#options.stopProcess(id);
     }
     for (const entry of this.#entries.values()) {
-      if (entry.expired) this.#onExpired(entry);
+      if (entry.expired) this.#loads.expire(entry);
       this.#options.onChange(entry);
     }
   }
@@ -212,7 +201,7 @@ export class Orchestrator implements AsyncDisposable {
 
   /** Lets answers end for `graceMs`, then stops every instance. */
   async close(graceMs: number): Promise<void> {
-    this.#closing = true;
+    this.#loads.close();
     const closing = new AppError("shutting_down", "The server is stopping");
     const entries = [...this.#entries.values()];
     // At once: nothing new comes in through them, and the last bytes of an answer still go out.
@@ -246,8 +235,8 @@ export class Orchestrator implements AsyncDisposable {
       }),
       queueLimit: this.#options.queueLimit(),
       keepAliveMs: 0,
-      onExpired: (expired) => this.#onExpired(expired),
-      onAbandoned: (abandoned) => this.#onAbandoned(abandoned),
+      onExpired: (expired) => this.#loads.expire(expired),
+      onAbandoned: (abandoned) => this.#loads.abandon(abandoned),
       onChange: (changed) => this.#options.onChange(changed),
     });
     const defaults = this.#options.defaults(model);
@@ -255,116 +244,6 @@ export class Orchestrator implements AsyncDisposable {
     entry.pinned = defaults.pinned;
     this.#entries.set(model.id, entry);
     return entry;
-  }
-
-  #ensureLoad(entry: Entry): void {
-    if (entry.loadQueued || (entry.instance.state === "ready" && !entry.leaving)) return;
-    entry.loadQueued = true;
-    // A longer queue is no change that anybody is told of: under load that would be every request.
-    this.#options.onChange(entry);
-    const cancel = new AbortController();
-    entry.cancelLoad = cancel;
-    void this.#loadInTurn(entry, cancel.signal);
-  }
-
-  async #loadInTurn(entry: Entry, signal: AbortSignal): Promise<void> {
-    // Its own answers end first, which may take long: the queue is for the other models meanwhile.
-    if (entry.leaving) await entry.drained();
-    await this.#queue.add(async () => {
-      try {
-        await this.#load(entry, signal);
-      } catch (error) {
-        this.#loadFailed(entry, error, signal);
-      } finally {
-        entry.loadQueued = false;
-        entry.cancelLoad = null;
-        this.#options.onChange(entry);
-        // Who came while this load was being cancelled or failed has a load of its own.
-        if (entry.queued > 0) this.#ensureLoad(entry);
-      }
-    });
-  }
-
-  async #load(entry: Entry, signal: AbortSignal): Promise<void> {
-    if (signal.aborted || (entry.queued === 0 && !entry.wanted)) return;
-    if (entry.instance.state === "ready") {
-      if (!entry.leaving) return;
-      await this.#unload(entry, "to load it again");
-    }
-    const startedMs = performance.now();
-    await waitAfterCrash(crashDelayMs(entry.crashes), signal);
-    const plan = await this.#options.plan(entry.model);
-    if (signal.aborted) return;
-    await makeRoom(entry, plan, {
-      entries: [...this.#entries.values()],
-      memoryOf: (other) => this.memoryOf(other),
-      unload: (other) => this.#unload(other, `for "${entry.model.id}"`),
-      signal,
-    });
-    if (signal.aborted) return;
-    entry.placement = plan.placement;
-    await this.#start(entry, { plan, signal });
-    if (signal.aborted) return await this.#unload(entry, "its load was cancelled");
-    entry.setKeepAlive(this.#options.defaults(entry.model).keepAliveMs);
-    entry.open(plan.placement.parallel);
-    const ms = Math.round(performance.now() - startedMs);
-    const port = entry.door?.port ?? null;
-    this.#log.info("Model is ready", { model: entry.model.id, port, ms });
-  }
-
-  // The door opens while the process starts: somebody waits for both.
-  async #start(entry: Entry, { plan, signal }: { plan: LoadPlan; signal: AbortSignal }) {
-    const launch = this.#options.launch(entry.model, plan.placement);
-    const ready = entry.instance.ensureReady(launch, signal);
-    try {
-      entry.door = await this.#options.openDoor(entry.model.id);
-      this.#options.onChange(entry);
-    } finally {
-      // Also where no door can be opened: the process must not be left behind in its start.
-      await ready;
-    }
-  }
-
-  #loadFailed(entry: Entry, error: unknown, signal: AbortSignal): void {
-    void entry.door?.close();
-    entry.door = null;
-    entry.placement = null;
-    if (signal.aborted) return;
-    entry.error = error instanceof AppError
-      ? error
-      : new AppError("load_failed", `Cannot load "${entry.model.id}"`, { cause: error });
-    this.#log.warn("Load failed", { model: entry.model.id, reason: String(error) });
-    entry.failWaiters(entry.error);
-  }
-
-  async #unload(entry: Entry, reason: string): Promise<void> {
-    entry.leaving = true;
-    this.#options.onChange(entry);
-    await entry.drained();
-    await entry.instance.stop();
-    // Not awaited: a request may be waiting at the door for the load that comes next.
-    void entry.door?.close();
-    entry.door = null;
-    entry.placement = null;
-    entry.leaving = false;
-    entry.setKeepAlive(this.#options.defaults(entry.model).keepAliveMs);
-    this.#log.info("Model is unloaded", { model: entry.model.id, reason });
-    this.#options.onChange(entry);
-    if (entry.queued > 0 && !this.#closing) this.#ensureLoad(entry);
-  }
-
-  #onExpired(entry: Entry): void {
-    void this.#queue.add(async () => {
-      if (entry.expired && entry.instance.state === "ready") await this.#unload(entry, "idle");
-    }).catch((error) => {
-      this.#log.error("Unload failed", { model: entry.model.id, reason: String(error) });
-    });
-  }
-
-  #onAbandoned(entry: Entry): void {
-    if (entry.loadQueued && !entry.wanted) {
-      entry.cancelLoad?.abort(new AppError("cancelled", "Nobody waits for this load any more"));
-    }
   }
 
   #onCrash(entry: Entry, error: AppError): void {
@@ -376,7 +255,7 @@ export class Orchestrator implements AsyncDisposable {
     this.#log.warn("Process died", { model: entry.model.id, reason: error.message });
     this.#options.onChange(entry);
     if (crashedTooOften(entry.crashes)) entry.failWaiters(error);
-    else if (entry.queued > 0) this.#ensureLoad(entry);
+    else if (entry.queued > 0) this.#loads.ensure(entry);
   }
 }
 
@@ -385,15 +264,4 @@ async function within(promise: Promise<unknown>, limitMs: number): Promise<void>
   const timer = setTimeout(resolve, limitMs);
   await Promise.race([promise, over]);
   clearTimeout(timer);
-}
-
-function waitAfterCrash(delayMs: number, signal: AbortSignal): Promise<void> {
-  if (delayMs === 0) return Promise.resolve();
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, delayMs);
-  signal.addEventListener("abort", () => {
-    clearTimeout(timer);
-    resolve();
-  });
-  return promise;
 }
