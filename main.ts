@@ -1,7 +1,7 @@
 // Starts the privileged side and, through it, the server in its scope; or runs one command.
 
 import type { Io } from "./src/cli/io.ts";
-import { type LoadedConfig, loadConfig, type ProcessInput, readProcess } from "./src/config.ts";
+import { loadConfig, type LoadedConfig, type ProcessInput, readProcess } from "./src/config.ts";
 import { AppError } from "./src/errors.ts";
 
 const io: Io = {

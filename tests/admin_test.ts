@@ -142,14 +142,14 @@ Deno.test("PUT settings checks everything, keeps nothing of what is wrong, and m
   assert.deepEqual(await server.json(path), before);
 
   const first = await answerOf<ModelSettings & { applies: string }>(
-    put(server, path, { threads: 1, extra_args: ["--mlock"] }),
+    put(server, path, { threads: 1, extra_args: ["--swa-full"] }),
     200,
   );
   assert.equal(first.applies, "now");
   const second = await answerOf<ModelSettings>(put(server, path, { keep_alive: 90 }), 200);
-  assert.deepEqual([second.threads, second.extra_args, second.keep_alive], [1, ["--mlock"], 90]);
+  assert.deepEqual([second.threads, second.extra_args, second.keep_alive], [1, ["--swa-full"], 90]);
   const { command } = await server.json<{ command: string[] }>(`${HELLO}/command`);
-  assert.ok(command.includes("--mlock"));
+  assert.ok(command.includes("--swa-full"));
   assert.equal(command[command.indexOf("-t") + 1], "1");
 });
 
@@ -401,6 +401,8 @@ Deno.test("/admin/events begins with everything, then tells what changes, and go
 
 Deno.test("a log can be followed before its model is loaded and across its next load", async () => {
   await using server = await startServer();
+  // A small model's process says little unless it is asked to.
+  await answerOf(put(server, `${HELLO}/settings`, { extra_args: ["-lv", "4"] }), 200);
   await using follower = eventReader(await server.fetch(`${HELLO}/log?follow=true`));
   for (const round of [1, 2]) {
     await answerOf(server.post(`${HELLO}/load`, {}), 200);

@@ -228,6 +228,37 @@ async function settled(server: ServerProcess): Promise<void> {
   });
 }
 
+Deno.test("Another program may open and close the registry at any time", async () => {
+  await using server = await startServer();
+  const path = join(server.home, "registry.db");
+  const statusOf = () => {
+    using database = new DatabaseSync(path, { readOnly: true });
+    return database.prepare("SELECT status FROM instances WHERE model_id = 'hello'").get()?.status;
+  };
+  let isOver = false;
+  let looks = 0;
+  const looking = (async () => {
+    for (; !isOver; looks++) {
+      statusOf();
+      await delay(0);
+    }
+  })();
+  try {
+    for (let round = 0; round < soakCount(200); round++) {
+      await generate(server);
+      assert.equal(statusOf(), "Ready");
+      const unload = await server.post("/admin/models/hello/unload", {});
+      await unload.body?.cancel();
+      assert.equal(statusOf(), "Stopped");
+    }
+  } finally {
+    isOver = true;
+    await looking;
+  }
+  assert.ok(isAlive(server.pid));
+  assert.ok(looks > 100, `${looks} looks`);
+});
+
 function crash(server: ServerProcess, word: string): void {
   const path = join(server.home, "crash");
   Deno.writeTextFileSync(`${path}.new`, word);

@@ -66,7 +66,11 @@ const OWNERS: Readonly<Record<string, (path: string) => boolean>> = {
 
 interface Module {
   specifier: string;
-  dependencies?: { specifier: string; code?: { specifier: string }; type?: { specifier: string } }[];
+  dependencies?: {
+    specifier: string;
+    code?: { specifier: string };
+    type?: { specifier: string };
+  }[];
 }
 
 async function modules(): Promise<Map<string, string[]>> {
@@ -125,7 +129,9 @@ Deno.test("no module imports itself by a circle", async () => {
   const done = new Set<string>();
   const circles: string[] = [];
   function walk(path: string, trail: string[]): void {
-    if (trail.includes(path)) circles.push([...trail.slice(trail.indexOf(path)), path].join(" -> "));
+    if (trail.includes(path)) {
+      circles.push([...trail.slice(trail.indexOf(path)), path].join(" -> "));
+    }
     if (done.has(path) || trail.includes(path)) return;
     for (const next of graph.get(path) ?? []) walk(next, [...trail, path]);
     done.add(path);

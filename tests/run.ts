@@ -5,6 +5,9 @@ import { testRuntime } from "./support/llama_server.ts";
 
 const COUNTS = /(\d+) passed(?: \(\d+ steps?\))? \| (\d+) failed/;
 
+const GATE_LIMIT_MS = 25 * 60_000;
+const SOAK_LIMIT_MS = 120 * 60_000;
+
 function print(text: string): void {
   Deno.stdout.writeSync(new TextEncoder().encode(text));
 }
@@ -19,6 +22,11 @@ async function main(): Promise<number> {
     stderr: "inherit",
     env: { NO_COLOR: "1" },
   }).spawn();
+  // A test that hangs must fail the run, not hold it for ever.
+  const limit = setTimeout(() => {
+    print("The tests took too long and were ended\n");
+    child.kill("SIGKILL");
+  }, Deno.env.get("ZOMBIE_SOAK") ? SOAK_LIMIT_MS : GATE_LIMIT_MS);
   let tail = "";
   const decoder = new TextDecoder();
   for await (const chunk of child.stdout) {
@@ -26,6 +34,7 @@ async function main(): Promise<number> {
     tail = (tail + decoder.decode(chunk, { stream: true })).slice(-4_096);
   }
   const { code } = await child.status;
+  clearTimeout(limit);
   const counts = COUNTS.exec(tail);
   if (counts === null) {
     print("0 passed, 1 failed\n");

@@ -15,8 +15,9 @@ export function systemRoutes(parts: Parts): Hono<GatewayEnv> {
     parts.hardware.update(await parts.host.call("reading", { disk: true }));
     return c.json(systemInfo(parts));
   });
-  routes.get("/admin/events", (c) => {
+  routes.get("/admin/events", async (c) => {
     if (c.req.method === "HEAD") return new EventStream({ onEnd: () => {} }).response;
+    parts.hardware.update(await parts.host.call("reading", { disk: true }));
     return parts.events.stream(c.req.header("last-event-id") ?? null, () => [
       { type: "system", data: systemInfo(parts) },
       ...parts.library.list().map((model) => ({

@@ -5,7 +5,7 @@ import type { HostReading } from "../api_types.ts";
 import type { Config } from "../config.ts";
 import { AppError, messageOf } from "../errors.ts";
 import { type Log, LOG_LEVELS, type LogEntry } from "../log.ts";
-import { findCageTools } from "./cage.ts";
+import { activeCage, findCageTools } from "./cage.ts";
 import { freePort } from "./free_port.ts";
 import { buildCommand, type LaunchCommand } from "./launch.ts";
 import type { HostCallName, HostCalls, LaunchSpec, Place, ToHost, ToServer } from "./messages.ts";
@@ -241,6 +241,13 @@ export class Host implements AsyncDisposable {
   async #command(launch: LaunchSpec): Promise<WantedProcess> {
     const runtime = await this.#runtime.get({ retry: true });
     const { config, sockets } = this.#options;
+    if (config.cage === "require" && activeCage() === null) {
+      throw new AppError(
+        "load_failed",
+        "Cannot load a model in a cage: there is none on this system yet. Start with --cage auto to load it without",
+        { values: { cage: config.cage } },
+      );
+    }
     checkModelPaths(launch, [config.home, ...config.modelsDirs]);
     const place = sockets.places[launch.place];
     if (place === undefined) throw new AppError("invalid_request", "No such place");

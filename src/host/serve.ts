@@ -85,6 +85,8 @@ function runtimeFinder(
   };
 }
 
+const ONE_KEY_MS = 400;
+
 /** SIGINT and SIGTERM ask for a clean end; a second one ends at once, and every process with us. */
 class StopSignals implements Disposable {
   readonly #received = Promise.withResolvers<void>();
@@ -92,12 +94,14 @@ class StopSignals implements Disposable {
     ? ["SIGINT", "SIGBREAK"]
     : ["SIGINT", "SIGTERM", "SIGHUP"];
   readonly #onSecond: () => void;
-  #count = 0;
+  #firstMs: number | null = null;
   readonly #listener = () => {
-    if (++this.#count > 1) {
+    // One Ctrl-C arrives twice where a task runner hands on what the terminal sent us already.
+    if (this.#firstMs !== null && performance.now() - this.#firstMs > ONE_KEY_MS) {
       this.#onSecond();
       Deno.exit(1);
     }
+    this.#firstMs ??= performance.now();
     this.#received.resolve();
   };
 

@@ -1,10 +1,11 @@
 // Watches the models folders and says that something may have changed. What it was is for a scan
 // to find: events come late, twice or not at all.
 
-import { basename, relative, sep } from "node:path";
+import { sep } from "node:path";
 
 import { messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
+import { FolderPoll } from "./folder_poll.ts";
 
 export interface FolderWatchOptions {
   home: string;
@@ -14,7 +15,7 @@ export interface FolderWatchOptions {
 
 export class FolderWatch implements AsyncDisposable {
   readonly #options: FolderWatchOptions;
-  readonly #watchers = new Map<string, Deno.FsWatcher>();
+  readonly #watchers = new Map<string, Deno.FsWatcher | FolderPoll>();
   readonly #loops = new Set<Promise<void>>();
   readonly #failed = new Set<string>();
 
@@ -32,6 +33,11 @@ export class FolderWatch implements AsyncDisposable {
   watch(folder: string): void {
     if (this.#watchers.has(folder)) return;
     try {
+      if (this.#holdsRegistry(folder)) {
+        this.#watchers.set(folder, this.#poll(folder));
+        this.#failed.delete(folder);
+        return;
+      }
       const watcher = Deno.watchFs(folder, { recursive: true });
       this.#watchers.set(folder, watcher);
       const loop = this.#follow(folder, watcher).finally(() => this.#loops.delete(loop));
@@ -42,10 +48,31 @@ export class FolderWatch implements AsyncDisposable {
     }
   }
 
+  /** Looks at once where changes are looked for and do not come as events. */
+  look(): void {
+    for (const watcher of this.#watchers.values()) {
+      if (watcher instanceof FolderPoll) watcher.look();
+    }
+  }
+
   /** For a folder that is not there: what comes back in its place is another one. */
   unwatch(folder: string): void {
     this.#watchers.get(folder)?.close();
     this.#watchers.delete(folder);
+  }
+
+  // See folder_poll.ts for why not otherwise.
+  #poll(folder: string): FolderPoll {
+    return new FolderPoll(folder, {
+      isIgnored: (name) => isOurs(name),
+      onChange: this.#options.onEvent,
+    });
+  }
+
+  #holdsRegistry(folder: string): boolean {
+    const home = Deno.realPathSync(this.#options.home);
+    const real = Deno.realPathSync(folder);
+    return home === real || home.startsWith(real.endsWith(sep) ? real : real + sep);
   }
 
   async #follow(folder: string, watcher: Deno.FsWatcher): Promise<void> {
@@ -64,15 +91,10 @@ export class FolderWatch implements AsyncDisposable {
     watcher.close();
   }
 
-  /** Our own writes to the registry must not set off a scan each. */
   #matters(event: Deno.FsEvent): boolean {
     if (event.kind === "access") return false;
-    return event.paths.some((path) => {
-      if (event.kind === "modify") return /\.gguf(\.aria2)?$/i.test(path);
-      const [top = ""] = relative(this.#options.home, path).split(sep);
-      return top !== "run" && top !== "logs" &&
-        !/^(registry\.db|config\.json)/.test(basename(path));
-    });
+    if (event.kind !== "modify") return true;
+    return event.paths.some((path) => /\.gguf(\.aria2)?$/i.test(path));
   }
 
   #report(folder: string, error: unknown): void {
@@ -83,4 +105,9 @@ export class FolderWatch implements AsyncDisposable {
       error: messageOf(error),
     });
   }
+}
+
+/** What we write into the home ourselves must not set off a scan each. */
+function isOurs(name: string): boolean {
+  return name === "run" || name === "logs" || /^(registry\.db|config\.json)/.test(name);
 }

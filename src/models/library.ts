@@ -123,6 +123,7 @@ export class Library implements AsyncDisposable {
 
   /** Waits for headers that are being read and changes that were seen; at once if there are none. */
   upToDate(): Promise<void> {
+    this.#watch.look();
     return this.#next ?? (this.#timer === null ? this.#running : this.rescan());
   }
 

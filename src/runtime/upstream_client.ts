@@ -85,8 +85,12 @@ export class UpstreamClient {
       const head = await connection.reader.head(method);
       const { status, contentType } = head;
       if (contentType !== null && contentType.startsWith("text/event-stream")) {
+        // llama-server sends the head before it reads the prompt: only with its first bytes has the
+        // answer begun, and a process that dies before can be asked again.
+        const first = await connection.reader.next();
         streaming = true;
-        const stream = streamOf(connection, () => signal.removeEventListener("abort", onAbort));
+        const onEnd = () => signal.removeEventListener("abort", onAbort);
+        const stream = streamOf(connection, { first, onEnd });
         return { status, contentType, bytes: null, stream };
       }
       const body = await connection.reader.all();
@@ -135,8 +139,15 @@ export class UpstreamClient {
   }
 }
 
+interface StreamStart {
+  /** Read already. */
+  first: Uint8Array<ArrayBuffer> | null;
+  onEnd(): void;
+}
+
 // llama-server closes after each stream, so the connection is not kept.
-function streamOf(connection: Connection, onEnd: () => void): UpstreamStream {
+function streamOf(connection: Connection, { first, onEnd }: StreamStart): UpstreamStream {
+  let begun = false;
   function end(): void {
     onEnd();
     close(connection);
@@ -144,7 +155,8 @@ function streamOf(connection: Connection, onEnd: () => void): UpstreamStream {
   return {
     async next() {
       try {
-        const bytes = await connection.reader.next();
+        const bytes = begun ? await connection.reader.next() : first;
+        begun = true;
         if (bytes === null || connection.reader.ended) end();
         return bytes;
       } catch (error) {

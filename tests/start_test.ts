@@ -1,0 +1,303 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { ENDLESS_MODEL } from "./support/gguf_files.ts";
+import { writeTestModel } from "../src/models/hello_model.ts";
+import { instancesWith } from "./support/instance_processes.ts";
+import { testRuntime } from "./support/llama_server.ts";
+import { isAlive } from "./support/model_processes.ts";
+import { startProgram } from "./support/program.ts";
+import { startServer, until } from "./support/server_process.ts";
+import { tempDir } from "./support/temp_dir.ts";
+
+const DOORS = ["--runtime-ports", "28080-28100"];
+
+/** Arguments of a start in this folder; whatever is given comes last. */
+async function serveArgs(dir: string, ...flags: string[]): Promise<string[]> {
+  const folders = ["--home", join(dir, "home"), "--runtime-home", join(dir, "runtime")];
+  return ["serve", ...folders, "--llama-server", await testRuntime(), "--no-open", ...flags];
+}
+
+async function statusOf(url: string, init?: RequestInit): Promise<number> {
+  const answer = await fetch(url, init);
+  await answer.body?.cancel();
+  return answer.status;
+}
+
+Deno.test("serve says one line when it is ready, and nothing more until it ends with 0", async () => {
+  await using dir = await tempDir();
+  const env = { XDG_RUNTIME_DIR: dir.path };
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    await using program = startProgram(await serveArgs(dir.path, "--port", "0", ...DOORS), env);
+    await until(() => program.stdout.includes("\n"));
+    const url = /^ZombieCoder is ready at (http:\/\/127\.0\.0\.1:\d+)\n$/.exec(program.stdout)?.[1];
+    assert.ok(url !== undefined, program.stdout);
+    // Both loopback addresses, on one port.
+    assert.equal(await statusOf(`${url}/health`), 200);
+    assert.equal(await statusOf(`${url.replace("127.0.0.1", "[::1]")}/health`), 200);
+    const notePath = join(dir.path, "home", "run", "server.json");
+    const note = JSON.parse(Deno.readTextFileSync(notePath));
+    assert.deepEqual(note, { address: url, pid: program.pid });
+    const body = JSON.stringify({ model_id: "hello", prompt: "hi" });
+    assert.equal(await statusOf(`${url}/generate`, { method: "POST", body }), 200);
+    const instances = instancesWith(`${dir.path}/zombiecoder-`);
+    assert.equal(instances.length, 1);
+    program.kill(signal);
+    const { code } = await program.ended;
+    assert.equal(code, 0);
+    assert.equal(program.stdout, `ZombieCoder is ready at ${url}\n`);
+    assert.equal(program.stderr, "");
+    assert.ok(!instances.some(isAlive));
+    assert.throws(() => Deno.statSync(notePath), Deno.errors.NotFound);
+  }
+});
+
+Deno.test("A second start with the same home ends with 1 and one line that names the first", async () => {
+  await using server = await startServer();
+  const args = ["serve", "--home", server.home, "--runtime-home", server.runtimeHome, "--no-open"];
+  for (const more of [[], ["--port", "0"], ["--port", String(server.port)]]) {
+    await using second = startProgram([...args, ...more]);
+    const { code } = await second.ended;
+    assert.equal(code, 1);
+    assert.equal(second.stdout, "");
+    assert.equal(second.stderr, `ZombieCoder is already running at ${server.url}\n`);
+  }
+  assert.equal(await statusOf(`${server.url}/health`), 200);
+});
+
+Deno.test("A start after kill -9 is not stopped by what the first left behind", async () => {
+  await using dir = await tempDir();
+  const env = { XDG_RUNTIME_DIR: dir.path };
+  const args = await serveArgs(dir.path, "--port", "0", "--host", "127.0.0.1", ...DOORS);
+  for (let round = 0; round < 2; round++) {
+    await using program = startProgram(args, env);
+    await until(() => program.stdout.includes("\n"));
+    program.kill("SIGKILL");
+    await program.ended;
+  }
+  await using program = startProgram(args, env);
+  await until(() => program.stdout.includes("ready"));
+  assert.equal(program.stderr, "");
+});
+
+Deno.test("A port that is in use ends the start at once with 1 and one line that says what to do", async () => {
+  await using dir = await tempDir();
+  for (const hostname of ["127.0.0.1", "::1", "0.0.0.0"]) {
+    using taken = Deno.listen({ hostname, port: 0 });
+    const { port } = taken.addr;
+    await using program = startProgram(await serveArgs(dir.path, "--port", String(port)));
+    const startedMs = performance.now();
+    const { code } = await program.ended;
+    assert.ok(performance.now() - startedMs < 3_000);
+    assert.equal(code, 1);
+    assert.equal(program.stdout, "");
+    assert.equal(
+      program.stderr,
+      `Cannot listen on port ${port}: another program uses it. Stop that program or choose ` +
+        "another port with --port\n",
+    );
+  }
+});
+
+Deno.test("A home that cannot be written ends the start with 1 and one line", async () => {
+  await using dir = await tempDir();
+  const file = join(dir.path, "file");
+  Deno.writeTextFileSync(file, "");
+  const homes = [join(file, "home"), file, "/proc/zombie", "/dev/null"];
+  for (const home of homes) {
+    const args = ["serve", "--home", home, "--runtime-home", join(dir.path, "r"), "--no-open"];
+    await using program = startProgram([...args, "--port", "0"]);
+    const { code } = await program.ended;
+    assert.equal(code, 1, home);
+    assert.equal(program.stdout, "");
+    assert.match(program.stderr, /^Cannot write into "[^"\n]+": .+ --home\n$/, home);
+  }
+  assert.equal(Deno.readTextFileSync(file), "");
+});
+
+Deno.test("Arguments that cannot be meant end the start with 2 and one line", async () => {
+  await using dir = await tempDir();
+  const table: [string[], RegExp][] = [
+    [["--prot", "1"], /"--prot".*--port/],
+    [["--port", "70000"], /--port/],
+    [["--port"], /--port/],
+    [["--host", "0.0.0.0"], /without an API key: .+--api-key-file/],
+    [["--host", "example.com"], /--host/],
+    [["--runtime-ports", "9-1"], /--runtime-ports/],
+    [["--cage", "maybe"], /--cage/],
+    [["--keep-alive", "soon"], /--keep-alive/],
+    [["extra"], /extra/],
+  ];
+  for (const [flags, message] of table) {
+    const args = ["serve", "--home", join(dir.path, "home"), "--runtime-home", join(dir.path, "r")];
+    await using program = startProgram([...args, ...flags]);
+    const { code } = await program.ended;
+    assert.equal(code, 2, `${flags.join(" ")}: ${program.stderr}`);
+    assert.equal(program.stdout, "");
+    assert.match(program.stderr, message);
+    assert.equal(program.stderr.trimEnd().split("\n").length, 1, program.stderr);
+  }
+  assert.throws(() => Deno.statSync(join(dir.path, "home")), Deno.errors.NotFound);
+});
+
+Deno.test("Beyond loopback the server wants the key from everybody but /health", async () => {
+  const key = "0123456789abcdef0123";
+  await using dir = await tempDir();
+  const args = await serveArgs(dir.path, "--port", "0", "--host", "0.0.0.0", ...DOORS);
+  await using program = startProgram(args, { XDG_RUNTIME_DIR: dir.path, ZOMBIE_API_KEY: key });
+  await until(() => program.stdout.includes("\n"));
+  const port = /:(\d+)\n$/.exec(program.stdout)?.[1];
+  assert.ok(port !== undefined, program.stdout);
+  const url = `http://127.0.0.1:${port}`;
+  assert.equal(await statusOf(`${url}/health`), 200);
+  assert.equal(await statusOf(`${url}/v1/models`), 401);
+  assert.equal(await statusOf(`${url}/v1/models`, { headers: { "x-api-key": key } }), 200);
+  const headers = { authorization: `Bearer ${key}` };
+  assert.equal(await statusOf(`${url}/v1/models`, { headers }), 200);
+  // In no argument of any process, and in no log.
+  for (const pid of [program.pid, ...instancesWith(dir.path)]) {
+    assert.ok(!Deno.readTextFileSync(`/proc/${pid}/cmdline`).includes(key));
+  }
+  assert.ok(!program.stdout.includes(key) && !program.stderr.includes(key));
+});
+
+Deno.test("A second SIGINT ends the server at once, and its processes with it", async () => {
+  await using server = await startServer({
+    prepare: (home) => writeTestModel(join(home, "endless.gguf"), ENDLESS_MODEL).then(() => {}),
+  });
+  const answer = await server.post("/generate", {
+    model_id: "endless",
+    prompt: "hi",
+    stream: true,
+  });
+  const reader = answer.body!.getReader();
+  await reader.read();
+  const instances = instancesWith(join(server.home, "..", "run"));
+  assert.equal(instances.length, 1);
+  server.kill("SIGINT");
+  // It waits for the answer, and takes no new request meanwhile.
+  await until(() => statusOf(`${server.url}/health`).then((status) => status !== 200, () => true));
+  assert.ok(isAlive(server.pid));
+  const startedMs = performance.now();
+  server.kill("SIGINT");
+  const { code } = await server.status;
+  assert.ok(performance.now() - startedMs < 500);
+  assert.equal(code, 1);
+  await until(() => !instances.some(isAlive));
+  assert.throws(() => Deno.statSync(join(server.home, "run", "server.json")), Deno.errors.NotFound);
+  await reader.cancel().catch(() => {});
+});
+
+Deno.test("SIGTERM lets an answer in progress end before the server does", async () => {
+  const sentence = Array.from({ length: 60 }, (_, n) => `word${n}`).join(" ") + ".";
+  await using server = await startServer({
+    prepare: (home) =>
+      writeTestModel(join(home, "talker.gguf"), { name: "talker", sentence }).then(() => {}),
+  });
+  const answer = await server.post("/generate", { model_id: "talker", prompt: "hi", stream: true });
+  const reader = answer.body!.pipeThrough(new TextDecoderStream()).getReader();
+  let text = (await reader.read()).value ?? "";
+  server.kill("SIGTERM");
+  for (let next = await reader.read(); !next.done; next = await reader.read()) text += next.value;
+  const said = text.split("\n").filter((line) => line.startsWith("data: "))
+    .map((line) => JSON.parse(line.slice(6)).response ?? "").join("");
+  assert.equal(said.trim(), sentence);
+  assert.equal((await server.status).code, 0);
+});
+
+Deno.test("Without llama-server the gateway is up, and says what is missing", async () => {
+  await using dir = await tempDir();
+  const home = join(dir.path, "home");
+  const args = ["serve", "--home", home, "--runtime-home", join(dir.path, "runtime"), "--no-open"];
+  const flags = ["--port", "0", ...DOORS, "--llama-server", "/nonexistent/llama-server"];
+  const env = { XDG_RUNTIME_DIR: dir.path };
+  await using program = startProgram([...args, ...flags], env);
+  await until(() => program.stdout.includes("\n"));
+  const url = /at (\S+)\n$/.exec(program.stdout)![1]!;
+  assert.equal(await statusOf(`${url}/health`), 200);
+  const missing =
+    /^Cannot use "\/nonexistent\/llama-server": there is no such file\. Correct --llama-server/;
+  for (let round = 0; round < 2; round++) {
+    const body = JSON.stringify({ model_id: "hello", prompt: "hi" });
+    const answer = await fetch(`${url}/generate`, { method: "POST", body });
+    const { error } = await answer.json();
+    assert.equal(answer.status, 503, error.message);
+    assert.equal(error.code, "runtime_missing");
+    assert.match(error.message, missing);
+  }
+  const { runtime } = await (await fetch(`${url}/admin/system`)).json();
+  assert.equal(runtime.phase, "failed");
+  assert.equal(runtime.error.code, "runtime_missing");
+  assert.match(runtime.error.message, missing);
+  program.kill("SIGTERM");
+  assert.equal((await program.ended).code, 0);
+});
+
+/** Listens on loopback and counts who comes. */
+function squatter(port: number) {
+  const seen: string[] = [];
+  const server = Deno.serve({ hostname: "127.0.0.1", port, onListen() {} }, (request) => {
+    seen.push(request.url);
+    return Response.json({ response: "I am a squatter", choices: [] });
+  });
+  return { port: server.addr.port, seen, [Symbol.asyncDispose]: () => server.shutdown() };
+}
+
+/** Squatters on this many ports in a row. */
+async function squatters(count: number) {
+  for (let first = 29_000; first < 32_000; first += count) {
+    const stack = new AsyncDisposableStack();
+    try {
+      const all = Array.from({ length: count }, (_, n) => stack.use(squatter(first + n)));
+      return {
+        first,
+        seen: () => all.flatMap(({ seen }) => seen),
+        release: (n: number) => all[n]![Symbol.asyncDispose](),
+        [Symbol.asyncDispose]: () => stack.disposeAsync(),
+      };
+    } catch (error) {
+      await stack.disposeAsync();
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    }
+  }
+  throw new Error("No free ports");
+}
+
+Deno.test("A door takes the next port where others listen, and any free one with a warning where all are taken", async () => {
+  await using taken = await squatters(3);
+  await taken.release(2);
+  // Started by hand: the range is its own.
+  await using dir = await tempDir();
+  const range = `${taken.first}-${taken.first + 2}`;
+  const args = await serveArgs(dir.path, "--port", "0", "--runtime-ports", range);
+  const home = join(dir.path, "home");
+  Deno.mkdirSync(home);
+  await writeTestModel(join(home, "other.gguf"), { name: "other", sentence: "I am the other." });
+  await using program = startProgram(args, { XDG_RUNTIME_DIR: dir.path });
+  await until(() => program.stdout.includes("\n"));
+  const url = /at (\S+)\n$/.exec(program.stdout)![1]!;
+  const ports: number[] = [];
+  for (const model_id of ["hello", "other"]) {
+    const body = JSON.stringify({ model_id, prompt: "hi" });
+    const answer = await (await fetch(`${url}/generate`, { method: "POST", body })).json();
+    assert.ok(answer.response.length > 0, JSON.stringify(answer));
+    assert.ok(!answer.response.includes("squatter"));
+    ports.push(answer.port);
+  }
+  const [first, second] = ports as [number, number];
+  assert.equal(first, taken.first + 2);
+  assert.ok(second < taken.first || second > taken.first + 2, `${second}`);
+  for (const [port, name] of [[first, "hello"], [second, "other"]] as const) {
+    const body = JSON.stringify({ messages: [{ role: "user", content: "hi" }] });
+    const answer = await fetch(`http://127.0.0.1:${port}/v1/chat/completions`, {
+      method: "POST",
+      body,
+    });
+    const { choices } = await answer.json();
+    assert.equal(choices?.[0]?.message.content.includes("I am the other"), name === "other");
+  }
+  assert.match(
+    program.stderr,
+    new RegExp(`warn doors: All doors are taken.* model=other .*port=${second}\\n`),
+  );
+  assert.deepEqual(taken.seen(), []);
+});

@@ -1,0 +1,53 @@
+// `main.ts`, started with any arguments: what it prints, how it ends. For a server that is meant to get
+// ready there is `server_process.ts`.
+
+export interface Program extends AsyncDisposable {
+  readonly pid: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** Resolves after the last byte of its output. */
+  readonly ended: Promise<Deno.CommandStatus>;
+  kill(signal: Deno.Signal): void;
+}
+
+const ROOT = new URL("../../", import.meta.url);
+
+export function startProgram(args: string[], env: Record<string, string> = {}): Program {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-prompt", "--quiet", "--cached-only", "main.ts", ...args],
+    cwd: ROOT,
+    env: { NO_COLOR: "1", ...env },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const said = { stdout: "", stderr: "" };
+  async function collect(name: "stdout" | "stderr"): Promise<void> {
+    for await (const text of child[name].pipeThrough(new TextDecoderStream())) said[name] += text;
+  }
+  const ended = Promise.all([child.status, collect("stdout"), collect("stderr")])
+    .then(([status]) => status);
+  function kill(signal: Deno.Signal): void {
+    try {
+      child.kill(signal);
+    } catch (error) {
+      // It has ended.
+      if (!(error instanceof TypeError)) throw error;
+    }
+  }
+  return {
+    pid: child.pid,
+    get stdout() {
+      return said.stdout;
+    },
+    get stderr() {
+      return said.stderr;
+    },
+    ended,
+    kill,
+    async [Symbol.asyncDispose]() {
+      kill("SIGKILL");
+      await ended;
+    },
+  };
+}
