@@ -29,7 +29,7 @@ export function readConfigFile(home: string): ConfigFile {
     if (error instanceof Deno.errors.NotFound) return { values: {} };
     throw new AppError(
       "folder_unusable",
-      `Cannot read ${JSON.stringify(path)}: ${messageOf(error)}`,
+      `Cannot read ${JSON.stringify(path)}: ${messageOf(error)}. Choose another folder with --home`,
       {
         values: { path },
         cause: error,

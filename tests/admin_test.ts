@@ -402,7 +402,7 @@ Deno.test("/admin/events begins with everything, then tells what changes, and go
 Deno.test("a log can be followed before its model is loaded and across its next load", async () => {
   await using server = await startServer();
   // A small model's process says little unless it is asked to.
-  await answerOf(put(server, `${HELLO}/settings`, { extra_args: ["-lv", "4"] }), 200);
+  await answerOf(put(server, `${HELLO}/settings`, { extra_args: ["-lv", "3"] }), 200);
   await using follower = eventReader(await server.fetch(`${HELLO}/log?follow=true`));
   for (const round of [1, 2]) {
     await answerOf(server.post(`${HELLO}/load`, {}), 200);

@@ -267,6 +267,11 @@ function crash(server: ServerProcess, word: string): void {
 
 const CRASHING = "tests/support/crashing_main.ts";
 
+/** How often it has died, as its log says. */
+function deathsOf(server: ServerProcess): number {
+  return server.stderr.match(/ The server died reason=/g)?.length ?? 0;
+}
+
 async function answers(server: ServerProcess): Promise<boolean> {
   try {
     const answer = await server.fetch("/health");
@@ -300,7 +305,7 @@ Deno.test("A server that dies of an uncaught error is back within a second, with
     const { runtime } = await server.json<{ runtime: { phase: string } }>("/admin/system");
     assert.equal(runtime.phase, "ready");
   }
-  assert.equal(server.stderr.match(/The server died/g)?.length, 3, server.stderr);
+  assert.equal(deathsOf(server), 3, server.stderr);
 });
 
 Deno.test("A server that dies while it loads and streams leaves nothing, and answers the next", async () => {
@@ -311,10 +316,11 @@ Deno.test("A server that dies while it loads and streams leaves nothing, and ans
     },
   });
   const sockets = join(server.home, "..", "run");
-  for (const moment of ["loading", "streaming"]) {
+  const moments = ["loading", "streaming", "unloading"];
+  for (const [at, moment] of moments.entries()) {
     await MOMENTS[moment]!(server);
     crash(server, "throw");
-    await until(() => server.stderr.includes("The server died"), 3_000);
+    await until(() => deathsOf(server) === at + 1, 3_000);
     await until(() => answers(server), 3_000);
     await generate(server);
     // One for `hello`, and none of the earlier life.
@@ -326,7 +332,7 @@ Deno.test("A server that dies five times within a minute ends the program with c
   await using server = await startServer({ entry: CRASHING });
   for (let deaths = 1; deaths <= 5; deaths++) {
     crash(server, "throw");
-    await until(() => (server.stderr.match(/The server died:? /g)?.length ?? 0) >= deaths, 3_000);
+    await until(() => deathsOf(server) >= deaths, 3_000);
   }
   const { code } = await server.status;
   assert.equal(code, 1);

@@ -109,7 +109,7 @@ Deno.test("A home that cannot be written ends the start with 1 and one line", as
     const { code } = await program.ended;
     assert.equal(code, 1, home);
     assert.equal(program.stdout, "");
-    assert.match(program.stderr, /^Cannot write into "[^"\n]+": .+ --home\n$/, home);
+    assert.match(program.stderr, /^Cannot (write into|read) "[^"\n]+": .+ --home\n$/, home);
   }
   assert.equal(Deno.readTextFileSync(file), "");
 });
@@ -173,14 +173,18 @@ Deno.test("A second SIGINT ends the server at once, and its processes with it", 
   await reader.read();
   const instances = instancesWith(join(server.home, "..", "run"));
   assert.equal(instances.length, 1);
+  // One key may come as two signals: from the terminal, and from whoever started us.
+  server.kill("SIGINT");
   server.kill("SIGINT");
   // It waits for the answer, and takes no new request meanwhile.
   await until(() => statusOf(`${server.url}/health`).then((status) => status !== 200, () => true));
+  await new Promise((resolve) => setTimeout(resolve, 600));
   assert.ok(isAlive(server.pid));
   const startedMs = performance.now();
   server.kill("SIGINT");
   const { code } = await server.status;
-  assert.ok(performance.now() - startedMs < 500);
+  const endMs = performance.now() - startedMs;
+  assert.ok(endMs < 500, `${Math.round(endMs)} ms`);
   assert.equal(code, 1);
   await until(() => !instances.some(isAlive));
   assert.throws(() => Deno.statSync(join(server.home, "run", "server.json")), Deno.errors.NotFound);
