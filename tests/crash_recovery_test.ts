@@ -9,6 +9,7 @@ import { ENDLESS_MODEL } from "./support/gguf_files.ts";
 import { instancesWith } from "./support/instance_processes.ts";
 import { logEntries } from "./support/log_entries.ts";
 import { isAlive } from "./support/model_processes.ts";
+import { delay, generate, MOMENTS } from "./support/moments.ts";
 import { type ServerProcess, startServer, until } from "./support/server_process.ts";
 import { soakCount } from "./support/soak.ts";
 import { tempDir } from "./support/temp_dir.ts";
@@ -42,55 +43,6 @@ function bystander(token: string | null = null) {
 
 function randomToken(): string {
   return crypto.randomUUID().replaceAll("-", "");
-}
-
-async function generate(server: ServerProcess, model_id = "hello"): Promise<void> {
-  const answer = await server.post("/generate", { model_id, prompt: "hi" });
-  const text = await answer.text();
-  assert.equal(answer.status, 200, text);
-  assert.ok(JSON.parse(text).response.length > 0, text);
-}
-
-/** What a gateway may be doing when it is killed. The request is not waited for. */
-const MOMENTS: Record<string, (server: ServerProcess) => Promise<void>> = {
-  async starting() {},
-  async loading(server) {
-    await until(async () => {
-      const { runtime } = await server.json<{ runtime: { phase: string } }>("/admin/system");
-      return runtime.phase === "ready";
-    });
-    ignore(server.post("/generate", { model_id: "hello", prompt: "hi" }));
-    await delay(Math.random() * 80);
-  },
-  async ready(server) {
-    await generate(server);
-    await delay(Math.random() * 20);
-  },
-  async streaming(server) {
-    const answer = server.post("/generate", { model_id: "endless", prompt: "hi", stream: true });
-    const { body } = await answer;
-    const reader = body!.getReader();
-    await reader.read();
-    await delay(Math.random() * 50);
-    ignore(reader.read().finally(() => reader.cancel()));
-  },
-  async unloading(server) {
-    await generate(server);
-    ignore(server.post("/admin/models/hello/unload", {}));
-    await delay(Math.random() * 20);
-  },
-};
-
-function delay(delayMs: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, delayMs));
-}
-
-// The connection breaks when the gateway is killed: that is what is meant to happen.
-function ignore(request: Promise<Response | unknown>): void {
-  request.then(
-    (answer) => answer instanceof Response ? answer.body?.cancel() : null,
-    () => {},
-  ).catch(() => {});
 }
 
 Deno.test(`kill -9 of the gateway at ${TRIES} random moments leaves no process after the next start`, async (test) => {
@@ -257,100 +209,4 @@ Deno.test("Another program may open and close the registry at any time", async (
   }
   assert.ok(isAlive(server.pid));
   assert.ok(looks > 100, `${looks} looks`);
-});
-
-function crash(server: ServerProcess, word: string): void {
-  const path = join(server.home, "crash");
-  Deno.writeTextFileSync(`${path}.new`, word);
-  Deno.renameSync(`${path}.new`, path);
-}
-
-const CRASHING = "tests/support/crashing_main.ts";
-
-/** How often it has died, as its log says. */
-function deathsOf(server: ServerProcess): number {
-  return server.stderr.match(/ The server died reason=/g)?.length ?? 0;
-}
-
-async function answers(server: ServerProcess): Promise<boolean> {
-  try {
-    const answer = await server.fetch("/health");
-    await answer.body?.cancel();
-    return answer.ok;
-  } catch {
-    return false;
-  }
-}
-
-Deno.test("A server that dies of an uncaught error is back within a second, with all it needs", async () => {
-  await using server = await startServer({ entry: CRASHING });
-  const sockets = join(server.home, "..", "run");
-  for (const word of ["throw", "reject", "throw"]) {
-    await generate(server);
-    const row = await server.json<{ id: string; port: number }[]>("/admin/models");
-    const door = row.find(({ id }) => id === "hello")!.port;
-    const old = instancesWith(sockets);
-    assert.equal(old.length, 1);
-    const startedMs = performance.now();
-    crash(server, word);
-    await until(() => old.every((pid) => !isAlive(pid)), 3_000);
-    // From here on it is the next life: the old one ends before its processes do.
-    await until(() => answers(server), 3_000);
-    const backMs = performance.now() - startedMs;
-    assert.ok(backMs < 1_000, `${word}: ${Math.round(backMs)} ms`);
-    assert.deepEqual(instancesWith(sockets), []);
-    await generate(server);
-    const after = await server.json<{ id: string; port: number }[]>("/admin/models");
-    assert.equal(after.find(({ id }) => id === "hello")!.port, door, "the door is free again");
-    const { runtime } = await server.json<{ runtime: { phase: string } }>("/admin/system");
-    assert.equal(runtime.phase, "ready");
-  }
-  assert.equal(deathsOf(server), 3, server.stderr);
-});
-
-Deno.test("A server that dies while it loads and streams leaves nothing, and answers the next", async () => {
-  await using server = await startServer({
-    entry: CRASHING,
-    prepare: async (home) => {
-      await writeTestModel(join(home, "endless.gguf"), ENDLESS_MODEL);
-    },
-  });
-  const sockets = join(server.home, "..", "run");
-  const moments = ["loading", "streaming", "unloading"];
-  for (const [at, moment] of moments.entries()) {
-    await MOMENTS[moment]!(server);
-    crash(server, "throw");
-    await until(() => deathsOf(server) === at + 1, 3_000);
-    await until(() => answers(server), 3_000);
-    await generate(server);
-    // One for `hello`, and none of the earlier life.
-    await until(() => instancesWith(sockets).length === 1, 3_000);
-  }
-});
-
-Deno.test("A server that dies five times within a minute ends the program with code 1", async () => {
-  await using server = await startServer({ entry: CRASHING });
-  for (let deaths = 1; deaths <= 5; deaths++) {
-    crash(server, "throw");
-    await until(() => deathsOf(server) >= deaths, 3_000);
-  }
-  const { code } = await server.status;
-  assert.equal(code, 1);
-  assert.match(server.stderr, /\nThe server died 5 times: .*Thrown by a test/);
-});
-
-Deno.test("A server that hangs ends the program with code 1, and its processes with it", async () => {
-  await using server = await startServer({ entry: CRASHING });
-  await generate(server);
-  const sockets = join(server.home, "..", "run");
-  const [pid] = instancesWith(sockets);
-  const startedMs = performance.now();
-  crash(server, "hang");
-  const { code } = await server.status;
-  const endMs = performance.now() - startedMs;
-  assert.equal(code, 1);
-  assert.ok(endMs > 2_000 && endMs < 6_000, `${Math.round(endMs)} ms`);
-  assert.match(server.stderr, /^The server showed no life for 3 seconds$/m);
-  assert.equal(isAlive(pid!), false);
-  assert.deepEqual(instancesWith(sockets), []);
 });

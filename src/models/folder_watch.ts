@@ -33,10 +33,16 @@ export class FolderWatch implements AsyncDisposable {
   watch(folder: string): void {
     if (this.#watchers.has(folder)) return;
     try {
-      if (this.#holdsRegistry(folder)) {
+      const home = Deno.realPathSync(this.#options.home);
+      const real = Deno.realPathSync(folder);
+      if (real === home) {
         this.#watchers.set(folder, this.#poll(folder));
         this.#failed.delete(folder);
         return;
+      }
+      // Its events would be those of the home as well, and it may be too large to be looked through.
+      if (home.startsWith(real.endsWith(sep) ? real : real + sep)) {
+        throw new Error("the home lies in it");
       }
       const watcher = Deno.watchFs(folder, { recursive: true });
       this.#watchers.set(folder, watcher);
@@ -67,12 +73,6 @@ export class FolderWatch implements AsyncDisposable {
       isIgnored: (name) => isOurs(name),
       onChange: this.#options.onEvent,
     });
-  }
-
-  #holdsRegistry(folder: string): boolean {
-    const home = Deno.realPathSync(this.#options.home);
-    const real = Deno.realPathSync(folder);
-    return home === real || home.startsWith(real.endsWith(sep) ? real : real + sep);
   }
 
   async #follow(folder: string, watcher: Deno.FsWatcher): Promise<void> {

@@ -1,6 +1,9 @@
 // `main.ts`, started with any arguments: what it prints, how it ends. For a server that is meant to get
 // ready there is `server_process.ts`.
 
+import { join } from "node:path";
+import { testRuntime } from "./llama_server.ts";
+
 export interface Program extends AsyncDisposable {
   readonly pid: number;
   readonly stdout: string;
@@ -50,4 +53,10 @@ export function startProgram(args: string[], env: Record<string, string> = {}): 
       await ended;
     },
   };
+}
+
+/** Arguments of a start in this folder; whatever is given comes last. */
+export async function serveArgs(dir: string, ...flags: string[]): Promise<string[]> {
+  const folders = ["--home", join(dir, "home"), "--runtime-home", join(dir, "runtime")];
+  return ["serve", ...folders, "--llama-server", await testRuntime(), "--no-open", ...flags];
 }

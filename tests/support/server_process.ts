@@ -11,6 +11,8 @@ export interface ServerOptions {
   home?: string;
   /** The module that is run, from the repository's root; by default `main.ts`. */
   entry?: string;
+  /** Range of the doors; by default one that all tests share. */
+  doors?: string;
   /** Runs before the start: to put models into the home. */
   prepare?(home: string): Promise<void> | void;
 }
@@ -51,7 +53,7 @@ export async function startServer(options: ServerOptions = {}): Promise<ServerPr
       ...["--home", home, "--runtime-home", runtimeHome, "--port", "0", "--no-open"],
       ...["--host", "127.0.0.1", "--llama-server", await testRuntime()],
       // Doors of their own: 8080-8100 may be in use on the machine that runs the tests.
-      ...["--runtime-ports", "28080-28100"],
+      ...["--runtime-ports", options.doors ?? "28080-28100"],
       ...(options.flags ?? []),
     ],
     cwd: ROOT,
