@@ -27,6 +27,8 @@ async function startOurs(options: StartOptions): Promise<Running> {
         "-A",
         "--no-prompt",
         "--quiet",
+        "--cached-only",
+        "--no-code-cache",
         main,
         "serve",
         "--port",

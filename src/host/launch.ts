@@ -37,7 +37,7 @@ export function buildCommand(launch: LaunchSpec, context: LaunchContext): Launch
   args.must("-a", aliasOf(launch.alias));
   if ("socketPath" in context.place) {
     args.must("--host", context.place.socketPath);
-    // Deno writes the whole address into the request line on a unix socket; this makes it match.
+    // Requests carry a whole address, as those of a proxy do; this makes it match.
     args.must("--api-prefix", `http://${INSTANCE_HOST}`);
   } else {
     args.must("--host", "127.0.0.1");
