@@ -84,7 +84,7 @@ function trialLaunch(
     cacheTypeV: settings.cache_type_v as CacheType | null,
     cacheRamMiB: 0,
     httpThreads: 1,
-    logVerbosity: 2,
+    logVerbosity: 1,
     chatTemplate: settings.chat_template,
     loraPaths: settings.lora.map(absolute),
     draftModelPath: settings.draft_model === null ? null : absolute(settings.draft_model),

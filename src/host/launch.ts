@@ -107,7 +107,7 @@ function checkLaunch(launch: LaunchSpec): void {
   checkInteger("batch", launch.batchTokens, 1, 2 ** 20);
   checkInteger("ubatch", launch.ubatchTokens, 1, 2 ** 20);
   checkInteger("http_threads", launch.httpThreads, 1, 1024);
-  checkInteger("log_verbosity", launch.logVerbosity, 2, 4);
+  checkInteger("log_verbosity", launch.logVerbosity, 1, 4);
   checkInteger("cache_ram", launch.cacheRamMiB, 0, 2 ** 24);
   if (launch.gpuLayers !== "auto") checkInteger("gpu_layers", launch.gpuLayers, 0, 10_000);
   for (const type of [launch.cacheTypeK, launch.cacheTypeV]) {

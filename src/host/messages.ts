@@ -59,8 +59,8 @@ export interface LaunchSpec {
   /** MiB of host memory for prompts that left their slot; 0 = none. */
   cacheRamMiB: number;
   httpThreads: number;
-  /** llama-server's own levels: 2 = warnings, 4 = the sizes of its buffers and each request as well. */
-  logVerbosity: 2 | 4;
+  /** llama-server's own levels: 1 = errors, 4 = the sizes of its buffers and each request as well. */
+  logVerbosity: 1 | 4;
   chatTemplate: string | null;
   loraPaths: string[];
   draftModelPath: string | null;

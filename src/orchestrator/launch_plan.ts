@@ -40,7 +40,7 @@ export function launchPlan(model: Model, options: LaunchPlanOptions): LaunchPlan
     cacheTypeV: placement.cacheTypeV,
     cacheRamMiB: placement.cacheRamMiB,
     httpThreads: placement.parallel * 2 + SPARE_HTTP_THREADS,
-    logVerbosity: placement.memory.weightsBytes < LOGGED_WEIGHTS_BYTES ? 2 : 4,
+    logVerbosity: placement.memory.weightsBytes < LOGGED_WEIGHTS_BYTES ? 1 : 4,
     chatTemplate: settings.chat_template,
     loraPaths: settings.lora.map(absolute),
     draftModelPath: settings.draft_model === null ? null : absolute(settings.draft_model),
