@@ -18,21 +18,12 @@ import { createLog } from "./log.ts";
 import { openModels } from "./models/open_models.ts";
 import { createOrchestrator } from "./create_orchestrator.ts";
 import { HostPort } from "./runtime/host_port.ts";
+import { UNKNOWN_RUNTIME } from "./unknown_runtime.ts";
+import { within } from "./within.ts";
 
 type Init = Extract<ToServer, { type: "init" }>;
 
 const HEARTBEAT_MS = 2_000;
-
-const UNKNOWN_RUNTIME: RuntimeInfo = {
-  phase: "unknown",
-  build: null,
-  version: null,
-  source: null,
-  devices: [],
-  activity: null,
-  progress: null,
-  error: null,
-};
 
 /** All that the server holds; disposed in reverse. */
 class Server implements AsyncDisposable {
@@ -59,7 +50,7 @@ class Server implements AsyncDisposable {
     const closed = this.#servers.map((server) => server.shutdown());
     this.#parts.events.close();
     await this.#parts.orchestrator.close(DRAIN_MS);
-    await Promise.race([Promise.all(closed), new Promise((resolve) => setTimeout(resolve, 500))]);
+    await within(Promise.all(closed), 500);
     await this.#stack.disposeAsync();
   }
 }
@@ -70,7 +61,7 @@ const DRAIN_MS = 30_000;
 async function startServer(init: Init, post: (message: ToHost) => void) {
   await using stack = new AsyncDisposableStack();
   let config = init.config;
-  let runtime = UNKNOWN_RUNTIME;
+  let runtime: RuntimeInfo = UNKNOWN_RUNTIME;
   let port = 0;
   const log = createLog({
     part: "server",

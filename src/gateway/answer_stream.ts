@@ -1,5 +1,6 @@
 // A streamed answer on its way through: bytes untouched, its end noticed exactly once.
 
+import { joinBytes } from "../join_bytes.ts";
 import type { UpstreamStream } from "../runtime/upstream_client.ts";
 
 /** How a stream ended: by itself, broken, or because the client left. */
@@ -25,7 +26,7 @@ export function streamAnswer(
   function end(failed: AnswerEnd["failed"], left: boolean): string | null {
     if (ended) return null;
     ended = true;
-    return onEnd({ tail: joined(before, last), failed, left });
+    return onEnd({ tail: joinBytes(before, last), failed, left });
   }
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
@@ -51,11 +52,4 @@ export function streamAnswer(
       source.cancel();
     },
   });
-}
-
-function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
-  const both = new Uint8Array(first.length + second.length);
-  both.set(first);
-  both.set(second, first.length);
-  return both;
 }

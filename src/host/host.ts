@@ -4,6 +4,7 @@
 import type { HostReading } from "../api_types.ts";
 import type { Config } from "../config.ts";
 import { AppError, messageOf } from "../errors.ts";
+import { within } from "../within.ts";
 import { type Log, LOG_LEVELS, type LogEntry } from "../log.ts";
 import { activeCage, findCageTools } from "./cage.ts";
 import { freePort } from "./free_port.ts";
@@ -286,11 +287,4 @@ async function freeDiskBytes(path: string): Promise<number | null> {
   } catch {
     return null;
   }
-}
-
-async function within(promise: Promise<void>, timeoutMs: number): Promise<void> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const timeout = new Promise<void>((resolve) => timer = setTimeout(resolve, timeoutMs));
-  await Promise.race([promise, timeout]);
-  clearTimeout(timer);
 }

@@ -3,6 +3,7 @@
 import { dirname } from "node:path";
 import { AppError, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
+import { within } from "../within.ts";
 import type { CageTools, Launchable } from "./cage.ts";
 import { caged } from "./cage.ts";
 import { LineBatches } from "./line_batches.ts";
@@ -178,11 +179,4 @@ function killPid(pid: number): boolean {
     if (error instanceof Deno.errors.NotFound) return false;
     throw error;
   }
-}
-
-async function within(promise: Promise<unknown>, timeoutMs: number): Promise<void> {
-  const { promise: timeout, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, timeoutMs);
-  await Promise.race([promise, timeout]);
-  clearTimeout(timer);
 }

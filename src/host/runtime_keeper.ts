@@ -3,6 +3,7 @@
 
 import type { RuntimeInfo } from "../api_types.ts";
 import { AppError } from "../errors.ts";
+import { UNKNOWN_RUNTIME } from "../unknown_runtime.ts";
 import type { Runtime } from "./find_runtime.ts";
 import type { InstallProgress } from "./install.ts";
 
@@ -15,16 +16,7 @@ export interface RuntimeKeeperOptions {
 export class RuntimeKeeper {
   readonly #options: RuntimeKeeperOptions;
   #finding: Promise<Runtime> | null = null;
-  #info: RuntimeInfo = {
-    phase: "unknown",
-    build: null,
-    version: null,
-    source: null,
-    devices: [],
-    activity: null,
-    progress: null,
-    error: null,
-  };
+  #info: RuntimeInfo = UNKNOWN_RUNTIME;
 
   constructor(options: RuntimeKeeperOptions) {
     this.#options = options;

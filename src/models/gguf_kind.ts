@@ -20,7 +20,8 @@ export type GgufKind =
 export const POOLINGS = ["none", "mean", "cls", "last", "rank"] as const;
 export type Pooling = (typeof POOLINGS)[number];
 
-const EMBEDDING_ARCHITECTURES: ReadonlySet<string> = new Set([
+/** They read a whole input at once and keep nothing of it. */
+export const ENCODER_ARCHITECTURES: ReadonlySet<string> = new Set([
   "bert",
   "modern-bert",
   "nomic-bert",
@@ -30,8 +31,12 @@ const EMBEDDING_ARCHITECTURES: ReadonlySet<string> = new Set([
   "jina-bert-v3",
   "eurobert",
   "gemma-embedding",
-  "llama-embed",
   "t5encoder",
+]);
+
+const EMBEDDING_ARCHITECTURES: ReadonlySet<string> = new Set([
+  ...ENCODER_ARCHITECTURES,
+  "llama-embed",
 ]);
 
 /** Diffusion models, encoder-decoders and voices. */

@@ -2,6 +2,7 @@
 // The rules are llama.cpp's, by architecture; what is not known here counts in full.
 
 import type { GgufFacts } from "../models/gguf.ts";
+import { ENCODER_ARCHITECTURES } from "../models/gguf_kind.ts";
 import { ModelKeys } from "./model_keys.ts";
 
 export type Attention = "full" | "sliding" | "none";
@@ -43,20 +44,6 @@ const SLIDING: Readonly<Record<string, Sliding>> = {
   lfm2: { period: null, windowTokens: null },
 };
 
-/** They read a whole input at once and keep nothing of it. */
-const ENCODERS: ReadonlySet<string> = new Set([
-  "bert",
-  "modern-bert",
-  "nomic-bert",
-  "nomic-bert-moe",
-  "neo-bert",
-  "jina-bert-v2",
-  "jina-bert-v3",
-  "eurobert",
-  "gemma-embedding",
-  "t5encoder",
-]);
-
 const RECURRENT: ReadonlySet<string> = new Set([
   "mamba",
   "mamba2",
@@ -86,7 +73,7 @@ const DEFAULT_INTERVAL = 4;
 const GEMMA3N_OWN_LAYERS = 20;
 
 export function keepsNothing(facts: GgufFacts): boolean {
-  return ENCODERS.has(facts.architecture ?? "");
+  return ENCODER_ARCHITECTURES.has(facts.architecture ?? "");
 }
 
 /** Tokens; null where no layer of the model has a window that llama.cpp uses. */
@@ -98,7 +85,7 @@ export function slidingWindowOf(facts: GgufFacts): number | null {
 
 export function attentionOf(facts: GgufFacts, layer: number): Attention {
   const architecture = facts.architecture ?? "";
-  if (ENCODERS.has(architecture) || RECURRENT.has(architecture)) return "none";
+  if (ENCODER_ARCHITECTURES.has(architecture) || RECURRENT.has(architecture)) return "none";
   if ((facts.headCountKv[layer] ?? 0) === 0 || layer >= layersWithOwnKv(facts)) return "none";
   if (architecture !== "falcon-h1" && isRecurrent(facts, layer)) return "none";
   return isSliding(facts, layer) ? "sliding" : "full";

@@ -5,6 +5,7 @@ import { AppError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Model } from "../models/library.ts";
 import type { LaunchPlan } from "../runtime/instance.ts";
+import { abortableDelay } from "../within.ts";
 import { crashDelayMs } from "./crashes.ts";
 import type { Door, Entry } from "./entry.ts";
 import { JobQueue } from "./job_queue.ts";
@@ -82,7 +83,8 @@ export class Loads {
       await this.#unload(entry, "to load it again");
     }
     const startedMs = performance.now();
-    await waitAfterCrash(crashDelayMs(entry.crashes), signal);
+    const delayMs = crashDelayMs(entry.crashes);
+    if (delayMs > 0) await abortableDelay(delayMs, signal);
     const plan = await this.#options.plan(entry.model);
     if (signal.aborted) return;
     await makeRoom(entry, plan, {
@@ -169,15 +171,4 @@ export class Loads {
       entry.cancelLoad?.abort(new AppError("cancelled", "Nobody waits for this load any more"));
     }
   }
-}
-
-function waitAfterCrash(delayMs: number, signal: AbortSignal): Promise<void> {
-  if (delayMs === 0) return Promise.resolve();
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, delayMs);
-  signal.addEventListener("abort", () => {
-    clearTimeout(timer);
-    resolve();
-  });
-  return promise;
 }

@@ -5,6 +5,7 @@ import type { ModelState } from "../api_types.ts";
 import { AppError } from "../errors.ts";
 import type { Model } from "../models/library.ts";
 import type { Log } from "../log.ts";
+import { within } from "../within.ts";
 import type { Instance, LaunchPlan } from "../runtime/instance.ts";
 import { crashedTooOften, noteCrash } from "./crashes.ts";
 import { Entry, type Lease } from "./entry.ts";
@@ -257,11 +258,4 @@ export class Orchestrator implements AsyncDisposable {
     if (crashedTooOften(entry.crashes)) entry.failWaiters(error);
     else if (entry.queued > 0) this.#loads.ensure(entry);
   }
-}
-
-async function within(promise: Promise<unknown>, limitMs: number): Promise<void> {
-  const { promise: over, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, limitMs);
-  await Promise.race([promise, over]);
-  clearTimeout(timer);
 }

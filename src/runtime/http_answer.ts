@@ -1,6 +1,8 @@
 // Reads one HTTP/1.1 answer from a connection to llama-server: head, then a body by length or in chunks.
 // The process parses strangers' files and may be in a stranger's hands: every length is bounded.
 
+import { joinBytes } from "../join_bytes.ts";
+
 /** What the head says, as far as anybody here uses it. */
 export interface AnswerHead {
   status: number;
@@ -119,7 +121,7 @@ export class HttpAnswerReader {
       const part = await this.#take(this.#left);
       if (part === null) throw new Error("The answer broke off");
       this.#left -= part.length;
-      bytes = bytes === null ? part : joined(bytes, part);
+      bytes = bytes === null ? part : joinBytes(bytes, part);
       if (this.#left === 0) await this.#until("\r\n", 2);
     } while (this.#holdsLine());
     return bytes;
@@ -206,11 +208,4 @@ function lengthOf(value: string): number {
   const length = /^\d{1,15}$/.test(value) ? Number(value) : Infinity;
   if (length > MOST_BODY_BYTES) throw new Error("The answer is too large");
   return length;
-}
-
-function joined(first: Uint8Array, second: Uint8Array): Uint8Array<ArrayBuffer> {
-  const both = new Uint8Array(first.length + second.length);
-  both.set(first);
-  both.set(second, first.length);
-  return both;
 }

@@ -6,6 +6,7 @@ import { AppError } from "../errors.ts";
 import type { LaunchSpec, StartedProcess } from "../host/messages.ts";
 import type { Log } from "../log.ts";
 import { randomHex } from "../random_hex.ts";
+import { abortableDelay, within } from "../within.ts";
 import type { HostPort } from "./host_port.ts";
 import { classifyFailure, LlamaLog } from "./llama_log.ts";
 import type { Places } from "./places.ts";
@@ -196,10 +197,7 @@ export class Instance {
    */
   async endsWithin(timeoutMs: number): Promise<boolean> {
     if (this.#state === "ready") {
-      const { promise, resolve } = Promise.withResolvers<void>();
-      const timer = setTimeout(resolve, timeoutMs);
-      await Promise.race([this.#exit?.promise, promise]);
-      clearTimeout(timer);
+      await within(this.#exit!.promise, timeoutMs);
     }
     return this.#state !== "ready";
   }
@@ -261,14 +259,4 @@ export class Instance {
     this.#state = state;
     this.#options.onChange(this);
   }
-}
-
-function abortableDelay(delayMs: number, signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, delayMs);
-  signal.addEventListener("abort", () => {
-    clearTimeout(timer);
-    resolve();
-  });
-  return promise;
 }

@@ -6,7 +6,8 @@ import { cpuUsage } from "./linux_cpu.ts";
 import { LinuxMachine } from "./linux_machine.ts";
 import { MacMachine } from "./mac_machine.ts";
 import type { CpuTimes, Machine, MachineFacts } from "./machine.ts";
-import { type RunCommand, runCommand, within } from "./run_command.ts";
+import { within } from "../../within.ts";
+import { type RunCommand, runCommand } from "./run_command.ts";
 import { SystemFiles } from "./system_files.ts";
 import { WindowsMachine } from "./windows_machine.ts";
 

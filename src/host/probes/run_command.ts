@@ -1,5 +1,7 @@
 // Runs one of the system's own tools for its output, for a bounded time. Tools are named by full path.
 
+import { within } from "../../within.ts";
+
 export interface CommandResult {
   code: number;
   stdout: string;
@@ -34,17 +36,6 @@ export async function runCommand(
     output.catch(() => {});
   }
   return null;
-}
-
-/** The promise's value, or null after `limitMs`. */
-export async function within<T>(promise: Promise<T>, limitMs: number): Promise<T | null> {
-  const late = Promise.withResolvers<null>();
-  const timer = setTimeout(() => late.resolve(null), limitMs);
-  try {
-    return await Promise.race([promise, late.promise]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 function spawn(command: string, args: string[]): Deno.ChildProcess | null {

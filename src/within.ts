@@ -1,0 +1,23 @@
+// Waiting with a limit, and waiting that can be cut short.
+
+/** The promise's value, or null after `limitMs`. */
+export async function within<T>(promise: Promise<T>, limitMs: number): Promise<T | null> {
+  const late = Promise.withResolvers<null>();
+  const timer = setTimeout(() => late.resolve(null), limitMs);
+  try {
+    return await Promise.race([promise, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Resolves after the delay, or as soon as the signal fires; it never rejects. */
+export function abortableDelay(delayMs: number, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, delayMs);
+  signal.addEventListener("abort", () => {
+    clearTimeout(timer);
+    resolve();
+  });
+  return promise;
+}
