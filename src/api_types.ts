@@ -115,7 +115,7 @@ export interface ModelRow {
   architecture: string | null;
   context_length: number | null;
   capabilities: Capability[];
-  /** Where the file lies: `home`, `folder` (a --models-dir), `builtin`. */
+  /** Where the file lies: `home`, `folder` (a --models-dir), `import` (another program's), `builtin`. */
   source: string;
   state: ModelState;
   /** 0 to 1 while loading and known. */
@@ -131,7 +131,9 @@ export interface ModelRow {
   /** ISO time at which an idle model is unloaded; null while in use, pinned or stopped. */
   expires_at: string | null;
   pinned: boolean;
-  badge: null;
+  /** Null where the machine or the model's header is not known yet. */
+  badge: Badge | null;
+  fit: Fit | null;
   error: (ErrorBody & { log: string[] }) | null;
 }
 
@@ -200,6 +202,7 @@ export type ServerEvent =
   | { type: "system"; data: SystemInfo }
   | { type: "model"; data: ModelRow | { id: string; removed: true } }
   | { type: "request"; data: RequestRow }
+  | { type: "download"; data: DownloadRow | { id: string; removed: true } }
   | { type: "log"; data: { time: number; level: string; part: string; message: string } };
 
 /** POST /generate: the seed's answer. */
@@ -212,4 +215,196 @@ export interface GenerateAnswer {
   load_ms: number;
   prompt_tokens: number | null;
   completion_tokens: number | null;
+}
+
+export type BadgeLevel = "recommended" | "compatible" | "not_recommended";
+
+/** Why a badge has its level; the page translates it together with `values`. */
+export type BadgeCode =
+  /** Fits beside what runs, with a useful context, and is fast enough. */
+  | "fits"
+  /** Fits, and is expected below 8 tokens a second. */
+  | "slow"
+  /** Fits with less than 4,096 tokens of context. */
+  | "short_context"
+  /** Fits only after other models are unloaded. */
+  | "needs_unload"
+  /** Fits this computer, but not beside the programs that hold its memory now. */
+  | "memory_in_use"
+  /** Does not fit this computer at all. */
+  | "too_large"
+  /** Fits, but this runtime cannot load it. */
+  | "unusable";
+
+/** Whether a model suits this computer, as it is shown. */
+export interface Badge {
+  level: BadgeLevel;
+  code: BadgeCode;
+  /** `need_bytes`, `free_bytes`, `budget_bytes`, `tokens_per_second`, `context` and the like. */
+  values: Record<string, number | string | null>;
+  /** One plain English sentence. */
+  reason: string;
+}
+
+/** How a model would be loaded on this computer now, and what that takes. */
+export interface Fit {
+  weights_bytes: number;
+  kv_bytes: number;
+  compute_bytes: number;
+  /** The three, and what each process costs: RAM and VRAM together. */
+  total_bytes: number;
+  ram_bytes: number;
+  /** 0 without a GPU, and where the GPU shares the RAM. */
+  vram_bytes: number;
+  /** Tokens that one slot can hold. */
+  context: number;
+  /** Layers on the GPU, the output layer counted. */
+  gpu_layers: number;
+  /** While answering; null where the memory's bandwidth is not known. */
+  tokens_per_second: number | null;
+}
+
+/** One quantization of a model on the Hub: one file, or all parts of a split one. */
+export interface HubModel {
+  /** The file that is asked for: the first part of a split model. Path in the repository. */
+  file: string;
+  /** Name under which it would be installed. */
+  id: string;
+  quantization: string | null;
+  /** All parts and the projector. */
+  size_bytes: number;
+  parts: number;
+  /** Path of the projector that comes with it. */
+  projector: string | null;
+  installed: boolean;
+  fit: Fit | null;
+  badge: Badge | null;
+}
+
+/** A repository of the Hub as a search lists it. */
+export interface HubRepoRow {
+  /** `org/name` */
+  repo: string;
+  downloads: number | null;
+  likes: number | null;
+  updated_at: string | null;
+  /** False, or who opens it: `auto` at once, `manual` the owner. */
+  gated: false | "auto" | "manual";
+  license: string | null;
+  parameters: number | null;
+  architecture: string | null;
+  context_length: number | null;
+  capabilities: Capability[];
+  languages: string[];
+}
+
+export interface HubRepo extends HubRepoRow {
+  /** The commit that `models` are of. */
+  commit: string;
+  models: HubModel[];
+  /** When the Hub said this: earlier than now where it cannot be reached. */
+  fetched_at: string;
+  offline: boolean;
+}
+
+/** A model that we recommend from, with what this computer can do with it. */
+export interface CatalogueRow {
+  id: string;
+  name: string;
+  roles: ("chat" | "code" | "vision" | "embedding" | "rerank")[];
+  /** Count, such as 3800000000. */
+  parameters: number;
+  /** Of a mixture of experts: those that one token passes. */
+  active_parameters: number | null;
+  context_length: number | null;
+  /** Languages by their codes, such as `bn`. */
+  languages: string[];
+  license: string;
+  gated: boolean;
+  repo: string;
+  /** Smallest first. */
+  files: HubModel[];
+  /** Index into `files`: the one to take on this computer; null where none fits. */
+  choice: number | null;
+  fit: Fit | null;
+  badge: Badge | null;
+  /** The largest recommended one of its role. */
+  best: boolean;
+  /** `builtin` with the program, `user` where a user added it. */
+  source: "builtin" | "user";
+  installed: boolean;
+}
+
+export type DownloadState =
+  /** Its turn has not come. */
+  | "queued"
+  | "downloading"
+  /** All bytes are here; the rest of the checksum is being made. */
+  | "verifying"
+  /** Goes on by itself: at `retry_at`, or when there is room on the disk. `error` says why. */
+  | "waiting"
+  | "paused"
+  /** Somebody has to do something first: `error` says what. Resume tries again. */
+  | "failed"
+  | "done";
+
+export interface DownloadRow {
+  id: string;
+  repo: string;
+  revision: string;
+  /** Null until the Hub was asked. */
+  commit: string | null;
+  /** As asked for: the first part of a split model. */
+  file: string;
+  /** The name that the model will have, or has. */
+  model: string | null;
+  state: DownloadState;
+  /** Place in the queue, from 0. */
+  position: number;
+  /** Null until the Hub was asked. Parts and projector together. */
+  bytes_total: number | null;
+  bytes_done: number;
+  /** Over the last seconds; 0 while nothing comes. */
+  bytes_per_second: number;
+  /** Null where it cannot be told. */
+  seconds_left: number | null;
+  files: { path: string; bytes_total: number; bytes_done: number; verified: boolean }[];
+  error: ErrorBody | null;
+  /** ISO time of the next try by itself. */
+  retry_at: string | null;
+  created_at: string;
+}
+
+export interface DownloadList {
+  /** 0 = no limit. */
+  bytes_per_second_limit: number;
+  downloads: DownloadRow[];
+}
+
+/** A model that another program keeps on this computer. */
+export interface ImportRow {
+  /** `ollama`, `lm_studio`, `huggingface`, `llama_cpp`, `jan`, `gpt4all`, `drive`, `folder`. */
+  program: string;
+  /** As that program calls it. */
+  name: string;
+  /** First part. */
+  path: string;
+  parts: string[];
+  projector: string | null;
+  size_bytes: number;
+  /** The name that it has here, or would have. */
+  id: string;
+  imported: boolean;
+  quantization: string | null;
+  architecture: string | null;
+  fit: Fit | null;
+  badge: Badge | null;
+  /** Why it cannot be used. */
+  error: ErrorBody | null;
+}
+
+export interface ImportList {
+  models: ImportRow[];
+  /** Where was looked, and what kept us from it. */
+  places: { program: string; path: string; found: number; error: ErrorBody | null }[];
 }

@@ -69,15 +69,43 @@ Deno.test("Registry.open() reads a file of schema 1 with all that is in it", asy
   }
 });
 
-Deno.test("migrate() makes the same tables from nothing as from the stored file", async () => {
+Deno.test("Registry.open() reads a file of schema 2 with all that it added", async () => {
   await using home = await fileTree();
-  const path = join(home.root, "old.db");
-  await buildFixture("v1.sql", path);
-  using old = new DatabaseSync(path);
+  const path = join(home.root, "registry.db");
+  await buildFixture("v2.sql", path);
+  using registry = Registry.open(path, { log: logEntries().log });
+  assert.equal(registry.models().length, 2);
+  const [download] = registry.downloads.list();
+  assert.equal(download?.state, "downloading");
+  assert.equal(download.commit, "1".repeat(40));
+  assert.equal(download.bytesDone, 3_145_728);
+  const [file] = registry.downloads.files();
+  assert.equal(file?.sha256, "a".repeat(64));
+  assert.deepEqual(file.parts, [
+    [0, 1_196_615_536, 2_097_152],
+    [1_196_615_536, 2_393_231_072, 1_048_576],
+  ]);
+  assert.deepEqual(file.synced[0], [0, 1_196_615_536, 1_048_576]);
+  assert.equal(file.verified, false);
+  const [imported] = registry.imports.list();
+  assert.equal(imported?.modelId, "llama3.2-3b");
+  assert.equal(imported.name, "llama3.2:3b");
+  assert.deepEqual(registry.measurements.get("memory_bandwidth"), {
+    bytes_per_second: 21_000_000_000,
+  });
+});
+
+Deno.test("migrate() makes the same tables from nothing as from each stored file", async () => {
+  await using home = await fileTree();
   using fresh = new DatabaseSync(":memory:");
-  migrate(old, path);
   migrate(fresh, ":memory:");
-  assert.deepEqual(schemaOf(old), schemaOf(fresh));
+  for (const step of MIGRATIONS.keys()) {
+    const path = join(home.root, `old-${step}.db`);
+    await buildFixture(`v${step + 1}.sql`, path);
+    using old = new DatabaseSync(path);
+    migrate(old, path);
+    assert.deepEqual(schemaOf(old), schemaOf(fresh));
+  }
   const version = fresh.prepare("PRAGMA user_version").get()?.["user_version"];
   assert.equal(version, SCHEMA_VERSION);
 });
@@ -91,7 +119,7 @@ Deno.test("migrate() leaves a file as it was when a step fails, and can go on la
   assert.equal(database.prepare("PRAGMA user_version").get()?.["user_version"], 0);
   database.exec("DROP TABLE keys");
   migrate(database, "registry.db");
-  assert.equal(Object.keys(schemaOf(database)).length, 5);
+  assert.equal(Object.keys(schemaOf(database)).length, 8);
 });
 
 Deno.test("Registry.open() refuses the file of a newer release and changes nothing in it", async () => {

@@ -4,6 +4,7 @@ import { DatabaseSync } from "node:sqlite";
 
 import { AppError } from "../src/errors.ts";
 import { parseGguf } from "../src/models/gguf.ts";
+import { SCHEMA_VERSION } from "../src/models/migrations.ts";
 import { DEFAULT_MODEL_SETTINGS, parseModelSettings } from "../src/models/model_settings.ts";
 import { Registry } from "../src/models/registry.ts";
 import type { ModelRecord } from "../src/models/registry_rows.ts";
@@ -329,7 +330,10 @@ Deno.test("Registry.open() notices a flipped byte that costs rows, wherever it i
         assert.equal(registry.models().length, 20, `byte ${at}`);
       }
     } catch (error) {
-      assert.ok(error instanceof AppError && error.values["known"] === 1, String(error));
+      assert.ok(
+        error instanceof AppError && error.values["known"] === SCHEMA_VERSION,
+        String(error),
+      );
       outcomes.newer++;
     }
     for await (const { name } of Deno.readDir(home.root)) await Deno.remove(join(home.root, name));

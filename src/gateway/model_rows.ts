@@ -40,6 +40,7 @@ export function modelRow(parts: ModelRowParts, model: Model): ModelRow {
     expires_at: entry?.expiresAt?.toISOString() ?? null,
     pinned: entry?.pinned ?? settings.pinned,
     badge: null,
+    fit: null,
     error: errorOf(model, entry),
   };
 }

@@ -9,7 +9,15 @@ import { type Log, LOG_LEVELS, type LogEntry } from "../log.ts";
 import { activeCage, findCageTools } from "./cage.ts";
 import { freePort } from "./free_port.ts";
 import { buildCommand, type LaunchCommand } from "./launch.ts";
-import type { HostCallName, HostCalls, LaunchSpec, Place, ToHost, ToServer } from "./messages.ts";
+import type {
+  HostCallName,
+  HostCalls,
+  ImportRoot,
+  LaunchSpec,
+  Place,
+  ToHost,
+  ToServer,
+} from "./messages.ts";
 import { checkModelPaths } from "./model_paths.ts";
 import { createConnectionsProbe } from "./probes/connections_probe.ts";
 import { HostProbe } from "./probes/host_probe.ts";
@@ -29,6 +37,8 @@ export interface HostOptions {
   sockets: SocketFolder;
   staticDir: string;
   findRuntime: RuntimeKeeperOptions["find"];
+  /** Where other programs keep models; none by default. */
+  importRoots?: readonly ImportRoot[] | undefined;
   /** The module that the server runs; by default `server.ts`. */
   serverUrl?: string | undefined;
   /** A server that is silent for so long hangs. */
@@ -95,6 +105,7 @@ export class Host implements AsyncDisposable {
         type: "init",
         config,
         places: sockets.places,
+        importRoots: [...options.importRoots ?? []],
         version: options.version,
         boot: this.#boot,
       }),
@@ -226,6 +237,7 @@ export class Host implements AsyncDisposable {
       return { commandLine: [program, ...command.args] };
     },
     reading: ({ disk }: HostCalls["reading"]["params"]) => this.#read(disk),
+    bandwidth: (_: HostCalls["bandwidth"]["params"]) => ({ bytesPerSecond: null, busy: false }),
     processes: () => this.#processes.running(),
     reap: async ({ rows }: HostCalls["reap"]["params"]) => ({
       killed: await this.#processes.reap(rows),

@@ -68,6 +68,14 @@ export interface LaunchSpec {
   extraArgs: string[];
 }
 
+/** A folder in which another program keeps models: only read, and only what lies in it is imported. */
+export interface ImportRoot {
+  /** As in `ImportRow`. */
+  program: string;
+  /** Absolute; need not exist: a drive may be plugged in later. */
+  path: string;
+}
+
 /** How a process of ours is known again after a crash of the host. All four must match. */
 export interface ProcessIdentity {
   pid: number;
@@ -107,6 +115,14 @@ export interface HostCalls {
   command: { params: { launch: LaunchSpec }; result: { commandLine: string[] } };
   /** `disk` asks for the free space as well. */
   reading: { params: { disk: boolean }; result: HostReading };
+  /**
+   * Reads memory on all threads of an instance for under a second; null where that cannot be done.
+   * `busy` tells that other work ran beside it, so the figure may be low.
+   */
+  bandwidth: {
+    params: { threads: number };
+    result: { bytesPerSecond: number | null; busy: boolean };
+  };
   /** What runs right now, from the processes themselves. */
   processes: { params: Record<string, never>; result: RunningProcess[] };
   reap: { params: { rows: LeftoverProcess[] }; result: { killed: number[] } };
@@ -141,7 +157,14 @@ export type ToHost =
 
 export type ToServer =
   /** `boot` is "" where it is not known at once. */
-  | { type: "init"; config: Config; places: Place[]; version: string; boot: string }
+  | {
+    type: "init";
+    config: Config;
+    places: Place[];
+    importRoots: ImportRoot[];
+    version: string;
+    boot: string;
+  }
   | { type: "result"; call: number; result: unknown }
   | { type: "error"; call: number; error: AppErrorData }
   | { type: "lines"; id: number; lines: string[] }

@@ -79,6 +79,68 @@ export const MIGRATIONS: readonly string[] = [
     last_used_at TEXT
   ) STRICT;
   `,
+  // The first `downloads` had one file per row, and no release wrote one by itself.
+  `
+  ALTER TABLE downloads RENAME TO downloads_1;
+
+  CREATE TABLE downloads (
+    id TEXT PRIMARY KEY,
+    position INTEGER NOT NULL,
+    repo TEXT NOT NULL,
+    revision TEXT NOT NULL,
+    commit_sha TEXT,
+    file TEXT NOT NULL,
+    model_id TEXT,
+    status TEXT NOT NULL CHECK (status IN
+      ('Queued', 'Downloading', 'Verifying', 'Waiting', 'Paused', 'Failed', 'Done')),
+    bytes_total INTEGER,
+    bytes_done INTEGER NOT NULL DEFAULT 0,
+    error TEXT,
+    created_at TEXT NOT NULL,
+    updated_at TEXT NOT NULL
+  ) STRICT;
+
+  INSERT INTO downloads
+    SELECT id, position, repo, revision, NULL, file, model_id, 'Paused', size_bytes, 0, NULL,
+      created_at, updated_at
+    FROM downloads_1;
+  DROP TABLE downloads_1;
+
+  -- "parts" is the part map: [[start, end, done], ...] in bytes of the file, end exclusive, done
+  -- counted from the start. "synced" is the same as it was when the disk last confirmed it: what
+  -- is believed after a power cut, which is known by another "boot".
+  CREATE TABLE download_files (
+    download_id TEXT NOT NULL REFERENCES downloads (id) ON DELETE CASCADE,
+    number INTEGER NOT NULL,
+    path TEXT NOT NULL,
+    role TEXT NOT NULL CHECK (role IN ('model', 'projector')),
+    size_bytes INTEGER NOT NULL,
+    sha256 TEXT,
+    parts TEXT NOT NULL DEFAULT '[]',
+    synced TEXT NOT NULL DEFAULT '[]',
+    boot TEXT NOT NULL DEFAULT '',
+    verified INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (download_id, number)
+  ) STRICT;
+
+  CREATE TABLE imports (
+    model_id TEXT PRIMARY KEY,
+    program TEXT NOT NULL,
+    name TEXT NOT NULL,
+    parts TEXT NOT NULL,
+    mmproj_path TEXT,
+    repo TEXT,
+    added_at TEXT NOT NULL
+  ) STRICT;
+
+  -- What was measured on this machine: bandwidth of its memory, how far loads and speeds were from
+  -- what was expected.
+  CREATE TABLE measurements (
+    name TEXT PRIMARY KEY,
+    value TEXT NOT NULL,
+    measured_at TEXT NOT NULL
+  ) STRICT;
+  `,
 ];
 
 /** The schema that this release reads and writes. */

@@ -8,12 +8,16 @@ import { AppError, messageOf } from "../errors.ts";
 import type { LeftoverProcess } from "../host/messages.ts";
 import type { Log } from "../log.ts";
 import { readModelSettings } from "./model_settings.ts";
+import { RegistryDownloads } from "./registry_downloads.ts";
+import { RegistryImports } from "./registry_imports.ts";
+import { RegistryMeasurements } from "./registry_measurements.ts";
 import {
   DURABLE_MODE,
   MIRROR_MODE,
   type OpenedFile,
   openRegistryFile,
   type Recovery,
+  type RegistryTable,
   type Statements,
 } from "./registry_file.ts";
 import {
@@ -53,6 +57,9 @@ export class Registry implements Disposable {
   readonly path: string;
   /** Set where the file was damaged and a fresh one was made. */
   readonly recovered: Recovery | null;
+  readonly downloads: RegistryDownloads;
+  readonly imports: RegistryImports;
+  readonly measurements: RegistryMeasurements;
   /** Counts the changes of settings, for those who keep what they read. */
   settingsRevision = 0;
 
@@ -71,6 +78,14 @@ export class Registry implements Disposable {
     this.#log = options.log;
     this.#database = opened.database;
     this.#sql = opened.sql;
+    const table: RegistryTable = {
+      prepare: (sql) => opened.database.prepare(sql),
+      write: (statement) => this.#write(MIRROR_MODE, statement),
+      writeDurably: (statement) => this.#write(DURABLE_MODE, statement),
+    };
+    this.downloads = new RegistryDownloads(table);
+    this.imports = new RegistryImports(table);
+    this.measurements = new RegistryMeasurements(table);
     this.#earlierTokens = new Set(
       this.instances().map((row) => row.token).filter((token) => token !== null),
     );

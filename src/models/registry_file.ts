@@ -28,6 +28,15 @@ export interface Database {
   close(): void;
 }
 
+/** What the owner of one table gets of the registry: a statement fails as `folder_unusable`. */
+export interface RegistryTable {
+  prepare(sql: string): Statement;
+  /** What can be found out again after a power cut. */
+  write(statement: () => void): void;
+  /** On the disk when it returns. */
+  writeDurably(statement: () => void): void;
+}
+
 /** Where a damaged file was put. */
 export interface Recovery {
   /** The damaged file's new path. */

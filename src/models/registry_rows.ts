@@ -1,11 +1,11 @@
 // Rows of the registry and the typed values that they become. A row may have been written by hand:
 // what cannot be read becomes null and never throws.
 
-import type { ModelState } from "../api_types.ts";
+import type { DownloadState, ModelState } from "../api_types.ts";
 import type { AppErrorData } from "../errors.ts";
 import type { GgufFacts } from "./gguf.ts";
 
-export type ModelSource = "home" | "folder" | "builtin";
+export type ModelSource = "home" | "folder" | "import" | "builtin";
 
 /** A model as it was last seen on the disk, with what its header said then. */
 export interface ModelRecord {
@@ -43,7 +43,7 @@ export interface InstanceRecord {
 export type Row = Record<string, unknown>;
 
 /** `ready` -> `Ready`: in SQLite, states are capitalised. */
-export function statusOf(state: ModelState): string {
+export function statusOf(state: ModelState | DownloadState): string {
   return state.charAt(0).toUpperCase() + state.slice(1);
 }
 
@@ -102,7 +102,7 @@ function factsOf(value: unknown): GgufFacts | null {
   return { ...facts, metadata: new Map(entries) };
 }
 
-function jsonOf(value: unknown): unknown {
+export function jsonOf(value: unknown): unknown {
   if (typeof value !== "string") return null;
   try {
     return JSON.parse(value);
@@ -111,7 +111,7 @@ function jsonOf(value: unknown): unknown {
   }
 }
 
-function textOf(value: unknown): string | null {
+export function textOf(value: unknown): string | null {
   return typeof value === "string" ? value : null;
 }
 
