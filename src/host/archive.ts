@@ -4,7 +4,7 @@
 import { basename, join } from "node:path";
 import { AppError } from "../errors.ts";
 import type { ArchiveEntry, ArchiveReading } from "./archive_entry.ts";
-import { writeAll } from "./durable_write.ts";
+import { writeAll } from "../durable_write.ts";
 import { readTar } from "./tar_reader.ts";
 import { readZip } from "./zip_reader.ts";
 

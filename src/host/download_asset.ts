@@ -3,7 +3,7 @@
 
 import { createHash } from "node:crypto";
 import { messageOf } from "../errors.ts";
-import { writeAll } from "./durable_write.ts";
+import { writeAll } from "../durable_write.ts";
 
 export interface FetchLimits {
   /** Until the headers of an answer. */

@@ -4,7 +4,7 @@
 import { join } from "node:path";
 import { AppError, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
-import { removeIfThere, syncPath, syncTree } from "./durable_write.ts";
+import { removeIfThere, syncPath, syncTree } from "../durable_write.ts";
 import { findRuntime, givenRuntime, SERVER_FILE } from "./find_runtime.ts";
 import type { FindOptions, Runtime } from "./find_runtime.ts";
 import {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { InstallContext, InstallSource, PreparedBuild } from "./install.ts";
 import { unpackArchive } from "./archive.ts";
 import { downloadAsset, FETCH_LIMITS, type FetchLimits } from "./download_asset.ts";
-import { removeIfThere } from "./durable_write.ts";
+import { removeIfThere } from "../durable_write.ts";
 import { SERVER_FILE } from "./find_runtime.ts";
 import { GithubReleases, type Release, type ReleaseAsset } from "./github_releases.ts";
 

@@ -3,7 +3,7 @@
 
 import { join } from "node:path";
 import { randomHex } from "../random_hex.ts";
-import { durableWrite, removeIfThere } from "./durable_write.ts";
+import { durableWrite, removeIfThere } from "../durable_write.ts";
 
 /** How an installed build came here; `runtime.json` in its folder. */
 export interface BuildRecord {

@@ -4,7 +4,7 @@
 import { dirname, join } from "node:path";
 import type { RuntimeDevice } from "../api_types.ts";
 import { AppError, messageOf } from "../errors.ts";
-import { durableWrite } from "./durable_write.ts";
+import { durableWrite } from "../durable_write.ts";
 import { runProgram, type RunResult } from "./run_program.ts";
 
 /**

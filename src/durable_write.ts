@@ -1,7 +1,7 @@
 // Writes a small file so that a power failure leaves the old or the new content, never a part.
 
 import { dirname } from "node:path";
-import { randomHex } from "../random_hex.ts";
+import { randomHex } from "./random_hex.ts";
 
 /** Writes aside, syncs, renames over `path`. Throws what the file system throws. */
 export async function durableWrite(path: string, text: string): Promise<void> {
