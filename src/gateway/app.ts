@@ -3,8 +3,9 @@
 import { Hono } from "@hono/hono";
 import { AppError } from "../errors.ts";
 import { adminRoutes } from "./admin.ts";
+import { dialectOf } from "./dialect.ts";
 import type { OpenDoor } from "./doors.ts";
-import { dialectOf, renderError } from "./error_response.ts";
+import { renderError } from "./error_response.ts";
 import type { GatewayEnv } from "./gateway_env.ts";
 import { generateRoutes } from "./generate.ts";
 import { createGuard } from "./guard.ts";
@@ -41,7 +42,7 @@ export function createGateway(parts: Parts): Gateway {
     try {
       open.enter(env.info);
     } catch (error) {
-      return renderError(error, { dialect: dialectOf(request.url), log: parts.log });
+      return renderError(error, { dialect: dialectOf(request), log: parts.log });
     }
     return own.fetch(request, env);
   }
@@ -75,7 +76,7 @@ function doorApp(
 function finish(app: Hono<GatewayEnv>, parts: Parts): void {
   app.notFound((context) => answerUnmatched(app, context));
   app.onError((error, context) => {
-    const dialect = dialectOf(context.req.path);
+    const dialect = dialectOf(context.req.raw);
     if (error instanceof AppError && error.status >= 500) {
       parts.log.debug("Request refused", { code: error.code, path: context.req.path });
     }

@@ -4,14 +4,7 @@
 import type { ErrorBody } from "../api_types.ts";
 import { AppError, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
-
-/** Whose error shape the caller expects. Further dialects come with their routes. */
-export type Dialect = "openai";
-
-/** By the path or the whole address of a request. */
-export function dialectOf(_url: string): Dialect {
-  return "openai";
-}
+import type { Dialect } from "./dialect.ts";
 
 /** The answer to anything that was thrown; what is no AppError is logged here. */
 export function renderError(error: unknown, options: { dialect: Dialect; log: Log }): Response {
@@ -46,9 +39,29 @@ export function renderAppError(error: AppError, dialect: Dialect): Response {
 }
 
 /** The JSON of an error answer; also the last event of a stream that broke. */
-export function errorJson(error: AppError, _dialect: Dialect): Record<string, unknown> {
-  const { message, code, values, param } = error;
-  return { error: { message, type: typeOf(error.status), code, values, param } };
+export function errorJson(error: AppError, dialect: Dialect): Record<string, unknown> {
+  const { message, code, values, param, status } = error;
+  switch (dialect) {
+    case "openai":
+      return { error: { message, type: openaiType(status), code, values, param } };
+    case "ollama":
+      return { error: ollamaText(error) };
+    case "anthropic":
+      return { type: "error", error: { type: anthropicType(status), message } };
+  }
+}
+
+/** An error as the last event of a stream whose status is long gone. */
+export function errorEvent(error: AppError, dialect: Dialect): string {
+  const json = JSON.stringify(errorJson(error, dialect));
+  switch (dialect) {
+    case "openai":
+      return `data: ${json}\n\n`;
+    case "ollama":
+      return `${json}\n`;
+    case "anthropic":
+      return `event: error\ndata: ${json}\n\n`;
+  }
 }
 
 /** An error as a field of a row. */
@@ -57,7 +70,7 @@ export function errorBody(error: AppError): ErrorBody {
 }
 
 // OpenAI's and llama-server's words, by which their clients tell errors apart.
-function typeOf(status: number): string {
+function openaiType(status: number): string {
   switch (status) {
     case 401:
       return "authentication_error";
@@ -70,4 +83,33 @@ function typeOf(status: number): string {
     default:
       return status < 500 ? "invalid_request_error" : "server_error";
   }
+}
+
+/** Anthropic's word for a status. */
+export function anthropicType(status: number): string {
+  switch (status) {
+    case 401:
+      return "authentication_error";
+    case 403:
+      return "permission_error";
+    case 404:
+      return "not_found_error";
+    case 413:
+      return "request_too_large";
+    case 429:
+      return "rate_limit_error";
+    case 503:
+      return "overloaded_error";
+    case 504:
+      return "timeout_error";
+    default:
+      return status < 500 ? "invalid_request_error" : "api_error";
+  }
+}
+
+// Ollama's clients have only the text: some look for its words in it before they offer to pull.
+function ollamaText({ code, values, message }: AppError): string {
+  if (code !== "model_not_found") return message;
+  const advice = message.slice(message.indexOf(". ") + 2);
+  return `model '${values.model}' not found. ${advice}`;
 }

@@ -8,7 +8,7 @@ import type { Lease } from "../orchestrator/entry.ts";
 import type { UpstreamAnswer } from "../runtime/upstream_client.ts";
 import { type AnswerEnd, streamAnswer } from "./answer_stream.ts";
 import type { WatchedClient } from "./departures.ts";
-import { errorJson, toAppError } from "./error_response.ts";
+import { errorEvent, toAppError } from "./error_response.ts";
 import type { GatewayEnv } from "./gateway_env.ts";
 import type { Parts } from "./parts.ts";
 import type { RequestRecord } from "./requests.ts";
@@ -145,8 +145,6 @@ function streamed(
   { call, upstream, abort, record }: Omit<Asking, "client"> & { upstream: Upstream },
 ): Response {
   const { answer, lease } = upstream;
-  const errorEvent = call.errorEvent ??
-    ((error: AppError) => `data: ${JSON.stringify(errorJson(error, "openai"))}\n\n`);
   record.firstByte();
   const end = ({ tail, failed, left }: AnswerEnd) => {
     upstream.forgetSignal();
@@ -165,7 +163,7 @@ function streamed(
       : upstreamFailed(call.model, failed.cause);
     parts.log.warn("Answer broke off", { model: call.model.id, reason: messageOf(failed.cause) });
     record.fail(error);
-    return errorEvent(error);
+    return call.errorEvent?.(error) ?? errorEvent(error, "openai");
   };
   let body = streamAnswer(answer.stream!, end);
   if (call.chunks !== undefined && isOk(answer)) body = call.chunks(upstream, body);

@@ -4,7 +4,6 @@ import { type Context, Hono } from "@hono/hono";
 import type { GenerateAnswer } from "../api_types.ts";
 import { AppError } from "../errors.ts";
 import type { Model } from "../models/library.ts";
-import { errorJson } from "./error_response.ts";
 import { findModel } from "./find_model.ts";
 import { forward, type Upstream } from "./forward.ts";
 import type { GatewayEnv } from "./gateway_env.ts";
@@ -44,7 +43,6 @@ async function generate(parts: Parts, context: Context<GatewayEnv>): Promise<Res
     keepAliveMs: keepAliveOf(body),
     whole: (upstream) => wholeAnswer(model, upstream),
     chunks: (upstream, chunks) => streamedAnswer(model, { upstream, chunks }),
-    errorEvent: (error) => `data: ${JSON.stringify(errorJson(error, "openai"))}\n\n`,
   });
 }
 

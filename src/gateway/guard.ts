@@ -4,7 +4,8 @@
 import type { Context, MiddlewareHandler, Next } from "@hono/hono";
 
 import { AppError } from "../errors.ts";
-import { dialectOf, renderAppError } from "./error_response.ts";
+import { dialectOf } from "./dialect.ts";
+import { renderAppError } from "./error_response.ts";
 import type { GatewayEnv } from "./gateway_env.ts";
 
 export interface GuardOptions {
@@ -252,7 +253,7 @@ function preflight(request: Request, origin: string): Response {
 
 function refuse(request: Request, error: unknown): Response {
   if (!(error instanceof AppError)) throw error;
-  return renderAppError(error, dialectOf(request.url));
+  return renderAppError(error, dialectOf(request));
 }
 
 function hostRefused(host: string): AppError {

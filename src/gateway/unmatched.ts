@@ -3,7 +3,8 @@
 import type { Context, Hono } from "@hono/hono";
 
 import { AppError } from "../errors.ts";
-import { dialectOf, renderAppError } from "./error_response.ts";
+import { dialectOf } from "./dialect.ts";
+import { renderAppError } from "./error_response.ts";
 import type { GatewayEnv } from "./gateway_env.ts";
 
 const SHOWN_CHARACTERS = 100;
@@ -11,7 +12,7 @@ const SHOWN_CHARACTERS = 100;
 /** For `app.notFound(...)`: asks the app which routes there are. */
 export function answerUnmatched(app: Hono<GatewayEnv>, context: Context<GatewayEnv>): Response {
   const { path, method } = context.req;
-  const dialect = dialectOf(context.req.url);
+  const dialect = dialectOf(context.req.raw);
   const shown = path.slice(0, SHOWN_CHARACTERS);
   const allow = methodsAt(app, path).join(", ");
   if (allow === "") {
