@@ -11,9 +11,11 @@ import type { Log } from "./log.ts";
 import type { Library, Model } from "./models/library.ts";
 import type { Registry } from "./models/registry.ts";
 import type { Entry } from "./orchestrator/entry.ts";
+import { gpuRoom } from "./orchestrator/gpu_room.ts";
 import { launchPlan } from "./orchestrator/launch_plan.ts";
+import { type Machine, planLoad } from "./orchestrator/load_plan.ts";
 import { Orchestrator } from "./orchestrator/orchestrator.ts";
-import { planPlacement } from "./orchestrator/placement.ts";
+
 import type { HostPort } from "./runtime/host_port.ts";
 import { Instance } from "./runtime/instance.ts";
 import { Places } from "./runtime/places.ts";
@@ -35,7 +37,7 @@ export function createOrchestrator(parts: OrchestratorParts): Orchestrator {
   const { config, host, registry, hardware } = parts;
   const places = new Places(parts.places);
   const log = parts.log.for("orchestrator");
-  return new Orchestrator({
+  const orchestrator: Orchestrator = new Orchestrator({
     log,
     queueLimit: () => config().queueLimit,
     makeInstance: (modelId, callbacks) =>
@@ -47,30 +49,19 @@ export function createOrchestrator(parts: OrchestratorParts): Orchestrator {
         loadStallMs: config().loadStallMs,
         ...callbacks,
       }),
-    async plan(model) {
+    async plan(asked) {
+      const model = await parts.library.present(asked);
       // The answer to "does it fit" must be of this moment, and the runtime may just be installing.
       const [reading] = await Promise.all([
         host.call("reading", { disk: false }),
         host.call("runtime", { retry: true }),
       ]);
       hardware.update(reading);
-      const snapshot = hardware.snapshot();
-      const placement = planPlacement({
+      return planLoad(machineOf(parts, orchestrator.heldBeside(model.id)), {
         facts: factsOf(model),
         settings: registry.settingsOf(model.id),
-        threads: snapshot.threads,
-        totalRamBytes: snapshot.totalBytes,
-        budgetBytes: snapshot.budgetBytes,
-        hasDevices: parts.runtime().devices.length > 0,
         mmprojBytes: model.mmprojBytes,
-        build: parts.runtime().build,
-        cpuFeatures: reading.cpu.features,
       });
-      return {
-        placement,
-        budgetBytes: snapshot.budgetBytes,
-        availableBytes: snapshot.availableBytes,
-      };
     },
     launch: (model, placement) =>
       launchPlan(model, { placement, settings: registry.settingsOf(model.id), config: config() }),
@@ -86,6 +77,26 @@ export function createOrchestrator(parts: OrchestratorParts): Orchestrator {
     },
     onChange: parts.onChange,
   });
+  return orchestrator;
+}
+
+/** This machine as the last reading and the runtime describe it, and what models hold of it. */
+export function machineOf(
+  { hardware, runtime }: Pick<OrchestratorParts, "hardware" | "runtime">,
+  held: Pick<Machine, "evictable" | "pinned">,
+): Machine {
+  const { reading, totalBytes, budgetBytes, availableBytes, threads } = hardware.snapshot();
+  const { devices, build } = runtime();
+  return {
+    ...held,
+    totalRamBytes: totalBytes,
+    budgetBytes,
+    availableBytes,
+    gpu: gpuRoom(devices, reading?.gpus ?? []),
+    threads,
+    cpuFeatures: reading?.cpu.features ?? [],
+    build,
+  };
 }
 
 function factsOf(model: Model) {

@@ -12,7 +12,8 @@ const GB = 1e9;
 function instance(id: string, facts: Partial<LoadedInstance> = {}): LoadedInstance {
   return {
     id,
-    memoryBytes: 2 * GB,
+    ramBytes: 2 * GB,
+    vramBytes: 0,
     busy: false,
     pinned: false,
     lastUsedMs: 0,
@@ -21,17 +22,25 @@ function instance(id: string, facts: Partial<LoadedInstance> = {}): LoadedInstan
   };
 }
 
-function plan(instances: LoadedInstance[], options: Partial<EvictionOptions> = {}) {
+interface PlanOptions extends Partial<Omit<EvictionOptions, "need">> {
+  /** RAM. */
+  need?: number;
+  needVram?: number;
+}
+
+function plan(instances: LoadedInstance[], options: PlanOptions = {}) {
+  const { need = 2 * GB, needVram = 0, ...rest } = options;
   return planEviction({
-    need: 2 * GB,
+    need: { ramBytes: need, vramBytes: needVram },
     budgetBytes: 6 * GB,
     availableBytes: null,
+    vramFreeBytes: null,
     instances,
-    ...options,
+    ...rest,
   });
 }
 
-function impossible(instances: LoadedInstance[], options: Partial<EvictionOptions>): Impossible {
+function impossible(instances: LoadedInstance[], options: PlanOptions): Impossible {
   const planned = plan(instances, options);
   assert.ok("impossible" in planned, "There was a plan");
   return planned.impossible;
@@ -40,7 +49,7 @@ function impossible(instances: LoadedInstance[], options: Partial<EvictionOption
 interface Row {
   name: string;
   instances: LoadedInstance[];
-  options?: Partial<EvictionOptions>;
+  options?: PlanOptions;
   victims?: string[];
   drain?: string[];
 }
@@ -98,8 +107,8 @@ const ROWS: Row[] = [
   {
     name: "puts a small one back when a later one makes it needless",
     instances: [
-      instance("small", { lastUsedMs: 1, memoryBytes: GB }),
-      instance("large", { lastUsedMs: 2, memoryBytes: 5 * GB }),
+      instance("small", { lastUsedMs: 1, ramBytes: GB }),
+      instance("large", { lastUsedMs: 2, ramBytes: 5 * GB }),
     ],
     options: { need: 5 * GB },
     victims: ["large"],
@@ -107,8 +116,8 @@ const ROWS: Row[] = [
   {
     name: "puts an idle one back when a busy one alone must go anyway and suffices",
     instances: [
-      instance("idle", { lastUsedMs: 1, memoryBytes: GB }),
-      instance("busy", { lastUsedMs: 2, memoryBytes: 5 * GB, busy: true }),
+      instance("idle", { lastUsedMs: 1, ramBytes: GB }),
+      instance("busy", { lastUsedMs: 2, ramBytes: 5 * GB, busy: true }),
     ],
     options: { need: 5 * GB },
     drain: ["busy"],
@@ -125,7 +134,7 @@ const ROWS: Row[] = [
   {
     name: "counts the memory of one that is leaving until it is gone",
     instances: [
-      instance("leaving", { memoryBytes: 6 * GB, leaving: true, busy: true }),
+      instance("leaving", { ramBytes: 6 * GB, leaving: true, busy: true }),
     ],
     drain: ["leaving"],
   },
@@ -148,7 +157,39 @@ const ROWS: Row[] = [
   },
 ];
 
-for (const { name, instances, options, victims = [], drain = [] } of ROWS) {
+const GPU_ROWS: Row[] = [
+  {
+    name: "makes room on the GPU as well",
+    instances: [
+      instance("old", { lastUsedMs: 1 }),
+      instance("on the GPU", { lastUsedMs: 2, vramBytes: 4 * GB }),
+    ],
+    options: { needVram: 5 * GB, vramFreeBytes: 2 * GB },
+    victims: ["on the GPU"],
+  },
+  {
+    name: "lets the fewest go that make room in both",
+    instances: [
+      instance("in RAM", { lastUsedMs: 1, ramBytes: 4 * GB }),
+      instance("on the GPU", { lastUsedMs: 2, ramBytes: 0.5 * GB, vramBytes: 4 * GB }),
+      instance("on both", { lastUsedMs: 3, ramBytes: 1.5 * GB, vramBytes: 3 * GB }),
+    ],
+    options: { need: 4 * GB, needVram: 4 * GB, vramFreeBytes: GB },
+    victims: ["in RAM", "on the GPU"],
+  },
+  {
+    name: "takes nobody for a GPU that is not needed, however full",
+    instances: [instance("a", { vramBytes: 8 * GB })],
+    options: { vramFreeBytes: 0 },
+  },
+  {
+    name: "has no limit on a GPU whose memory is unknown",
+    instances: [instance("a", { vramBytes: 8 * GB })],
+    options: { needVram: 50 * GB },
+  },
+];
+
+for (const { name, instances, options, victims = [], drain = [] } of [...ROWS, ...GPU_ROWS]) {
   Deno.test(`planEviction() ${name}`, () => {
     assert.deepEqual(plan(instances, options), { victims, drain });
   });
@@ -190,9 +231,26 @@ Deno.test("planEviction() says what would be free when other programs hold the m
   assert.equal(values.available_bytes, GB);
 });
 
+Deno.test("planEviction() says what the GPU would have free where that is what is missing", () => {
+  const loaded = [
+    instance("idle", { vramBytes: GB }),
+    instance("qwen3", { vramBytes: 3 * GB, pinned: true }),
+  ];
+  const { message, values } = impossible(loaded, { needVram: 5 * GB, vramFreeBytes: 2 * GB });
+  assert.equal(
+    message("phi-3"),
+    'Cannot load "phi-3": its layers on the GPU need 5.0 GB and 3.0 GB of GPU memory would be free ' +
+      'with all but the pinned models "qwen3" unloaded. Set fewer GPU layers, or close other programs',
+  );
+  assert.equal(values.need_vram_bytes, 5 * GB);
+  assert.equal(values.free_vram_bytes, 2 * GB);
+  assert.equal(values.pinned_vram_bytes, 3 * GB);
+});
+
 const instances = fc.array(
   fc.record({
-    memoryBytes: fc.integer({ min: 0, max: 20 }),
+    ramBytes: fc.integer({ min: 0, max: 20 }),
+    vramBytes: fc.integer({ min: 0, max: 20 }),
     busy: fc.boolean(),
     pinned: fc.boolean(),
     lastUsedMs: fc.integer({ min: 0, max: 10 }),
@@ -202,19 +260,26 @@ const instances = fc.array(
 ).map((list) => list.map((facts, index) => ({ ...facts, id: `model-${index}` })));
 
 const anyOptions: fc.Arbitrary<EvictionOptions> = fc.record({
-  need: fc.integer({ min: 0, max: 60 }),
+  need: fc.record({
+    ramBytes: fc.integer({ min: 0, max: 60 }),
+    vramBytes: fc.integer({ min: 0, max: 60 }),
+  }),
   budgetBytes: fc.option(fc.integer({ min: 0, max: 120 })),
   availableBytes: fc.option(fc.integer({ min: 0, max: 60 })),
+  vramFreeBytes: fc.option(fc.integer({ min: 0, max: 60 })),
   instances,
 });
 
 function holds(options: EvictionOptions, gone: readonly string[]): boolean {
-  const total = options.instances.reduce((sum, each) => sum + each.memoryBytes, 0);
-  const freed = options.instances
-    .filter((each) => gone.includes(each.id))
-    .reduce((sum, each) => sum + each.memoryBytes, 0);
-  return total - freed + options.need <= (options.budgetBytes ?? Infinity) &&
-    options.need <= (options.availableBytes ?? Infinity) + freed;
+  const { need, budgetBytes, availableBytes, vramFreeBytes, instances } = options;
+  const sum = (pool: "ramBytes" | "vramBytes", of: readonly LoadedInstance[]) =>
+    of.reduce((total, each) => total + each[pool], 0);
+  const leave = instances.filter((each) => gone.includes(each.id));
+  const stay = instances.filter((each) => !gone.includes(each.id));
+  return sum("ramBytes", stay) + need.ramBytes <= (budgetBytes ?? Infinity) &&
+    need.ramBytes <= (availableBytes ?? Infinity) + sum("ramBytes", leave) &&
+    (need.vramBytes === 0 ||
+      need.vramBytes <= (vramFreeBytes ?? Infinity) + sum("vramBytes", leave));
 }
 
 const mayGo = (each: LoadedInstance) => each.leaving || !each.pinned;
@@ -260,7 +325,8 @@ Deno.test("planEviction() takes no more recent one while equally large older one
     fc.property(anyOptions, (options) => {
       const equal = options.instances.map((each, index) => ({
         ...each,
-        memoryBytes: 5,
+        ramBytes: 5,
+        vramBytes: 3,
         busy: false,
         leaving: false,
         lastUsedMs: index * 7 % 13,

@@ -213,6 +213,7 @@ Deno.test("kvCache() of a hybrid counts states only where a layer has no KV head
 Deno.test("kvCache() of an encoder is nothing", () => {
   assert.deepEqual(kvCache(BGE_M3, SHAPE), {
     bytes: 0,
+    layerBytes: new Array(24).fill(0),
     cells: 0,
     slidingCells: 0,
     checkpointBytes: 0,

@@ -5,13 +5,15 @@ import { AppError } from "../src/errors.ts";
 import { readGgufFacts } from "../src/models/gguf.ts";
 import { writeTestModel } from "../src/models/hello_model.ts";
 import { DEFAULT_MODEL_SETTINGS } from "../src/models/model_settings.ts";
+import type { GpuRoom } from "../src/orchestrator/gpu_room.ts";
 import {
   checkFits,
   type Placement,
   type PlacementOptions,
   planPlacement,
 } from "../src/orchestrator/placement.ts";
-import { activeBytes, estimatedTokensPerSecond } from "../src/orchestrator/prompt_batch.ts";
+import { activeBytes } from "../src/orchestrator/bytes_per_token.ts";
+import { estimatedTokensPerSecond } from "../src/orchestrator/prompt_batch.ts";
 import { LlamaLog } from "../src/runtime/llama_log.ts";
 import { startLlamaServer } from "./support/bare_llama_server.ts";
 import { failure } from "./support/failure.ts";
@@ -27,6 +29,8 @@ import {
 } from "./support/model_facts.ts";
 import { TempFolder } from "./support/temp_folder.ts";
 
+const UNKNOWN_GPU: GpuRoom = { devices: [], unified: false, mapsFile: false };
+
 type Wish = Partial<PlacementOptions["settings"]>;
 
 function plan(options: Partial<PlacementOptions>, settings: Wish = {}): Placement {
@@ -36,7 +40,7 @@ function plan(options: Partial<PlacementOptions>, settings: Wish = {}): Placemen
     threads: 4,
     totalRamBytes: 8e9,
     budgetBytes: null,
-    hasDevices: false,
+    gpu: null,
     mmprojBytes: 0,
     ...options,
   });
@@ -137,18 +141,19 @@ Deno.test("planPlacement() gives up the kept prompts before any context", () => 
   assert.equal(placed.cacheRamMiB, 0);
 });
 
-Deno.test("planPlacement() leaves the offload to llama.cpp where there is a GPU and no wish", () => {
+Deno.test("planPlacement() leaves the offload to llama.cpp where a GPU's memory is not known", () => {
   assert.equal(plan({}).gpuLayers, 0);
   assert.equal(plan({}, { gpu_layers: 20 }).gpuLayers, 0);
-  assert.equal(plan({ hasDevices: true }).gpuLayers, "auto");
-  assert.equal(plan({ hasDevices: true }, { gpu_layers: 20 }).gpuLayers, 20);
-  assert.equal(plan({ hasDevices: true }, { gpu_layers: 0 }).gpuLayers, 0);
+  assert.equal(plan({ gpu: UNKNOWN_GPU }).gpuLayers, "auto");
+  assert.equal(plan({ gpu: UNKNOWN_GPU }).layersOnGpu, null);
+  assert.equal(plan({ gpu: UNKNOWN_GPU }, { gpu_layers: 20 }).gpuLayers, 20);
+  assert.equal(plan({ gpu: UNKNOWN_GPU }, { gpu_layers: 0 }).gpuLayers, 0);
 });
 
-Deno.test("planPlacement() takes nothing off the memory for layers on a GPU", () => {
+Deno.test("planPlacement() takes nothing off the RAM for layers on a GPU of unknown memory", () => {
   const cpu = plan({}, { context: 4096 });
-  const gpu = plan({ hasDevices: true }, { context: 4096 });
-  assert.ok(gpu.memory.totalBytes >= cpu.memory.totalBytes);
+  const gpu = plan({ gpu: UNKNOWN_GPU }, { context: 4096 });
+  assert.ok(gpu.memory.ramBytes >= cpu.memory.ramBytes);
 });
 
 Deno.test("planPlacement() uses the model's threads before the machine's", () => {
@@ -208,13 +213,13 @@ Deno.test("planPlacement() chooses a power of two from 32 to 2048 for every mach
       threads: fc.integer({ min: 1, max: 256 }),
       measured: fc.option(fc.float({ min: 0, max: 1e6, noNaN: true })),
       quantization: fc.constantFrom(null, "F32", "BF16", "Q8_0", "IQ2_XXS", "MXFP4", "odd"),
-      hasDevices: fc.boolean(),
+      gpu: fc.constantFrom(null, UNKNOWN_GPU),
     }),
-    ({ weightsBytes, threads, measured, quantization, hasDevices }) => {
+    ({ weightsBytes, threads, measured, quantization, gpu }) => {
       const { batchTokens } = plan({
         facts: { ...LLAMA_3_8B, weightsBytes, quantization },
         threads,
-        hasDevices,
+        gpu,
         measuredPromptTokensPerSecond: measured,
       });
       assert.ok(
@@ -226,7 +231,7 @@ Deno.test("planPlacement() chooses a power of two from 32 to 2048 for every mach
 
 Deno.test("planPlacement() prefers the measured speed of reading prompts", () => {
   assert.equal(plan({ measuredPromptTokensPerSecond: 400 }).batchTokens, 256);
-  assert.equal(plan({ measuredPromptTokensPerSecond: 400, hasDevices: true }).batchTokens, 256);
+  assert.equal(plan({ measuredPromptTokensPerSecond: 400, gpu: UNKNOWN_GPU }).batchTokens, 256);
   assert.equal(plan({ measuredPromptTokensPerSecond: 0 }).batchTokens, 32);
 });
 
@@ -251,6 +256,10 @@ Deno.test("checkFits() refuses with both numbers in plain words", () => {
     computeBytes: 1e8,
     overheadBytes: 1e8,
     totalBytes: 5_100_000_000,
+    ramBytes: 5_100_000_000,
+    vramBytes: 0,
+    vramOverheadBytes: 0,
+    gpu: null,
   };
   const error = failure(() => checkFits({ memory }, { budgetBytes: 4_200_000_000, name: "phi-3" }));
   assert.ok(error instanceof AppError);

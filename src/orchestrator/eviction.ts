@@ -1,13 +1,12 @@
-// planEviction(): which instances must go before another one is loaded (pure). Stopping them, and
-// waiting until their memory is really back, is make_room.ts's.
+// planEviction(): which instances must go before another one is loaded (pure), so that there is room
+// in RAM and on the GPU. Stopping them, and waiting until it is really back, is make_room.ts's.
 
-import { formatNeed, formatRoom } from "./memory_need.ts";
+import { formatNeed, formatRoom, type MemoryPools } from "./memory_need.ts";
 import { tooLargeMessage } from "./placement.ts";
 
 /** An instance that holds memory now. */
-export interface LoadedInstance {
+export interface LoadedInstance extends MemoryPools {
   id: string;
-  memoryBytes: number;
   /** Requests hold leases on it. */
   busy: boolean;
   pinned: boolean;
@@ -18,12 +17,14 @@ export interface LoadedInstance {
 }
 
 export interface EvictionOptions {
-  /** Bytes that the new instance will take. */
-  need: number;
-  /** What all instances together may use; null = unknown, no limit. */
+  /** What the new instance will take. */
+  need: MemoryPools;
+  /** RAM that all instances together may use; null = unknown, no limit. */
   budgetBytes: number | null;
-  /** What the system can give now without swapping; null = unknown, no limit. */
+  /** RAM that the system can give now without swapping; null = unknown, no limit. */
   availableBytes: number | null;
+  /** What may be planned with on the GPUs now; null = unknown, or no limit of its own. */
+  vramFreeBytes: number | null;
   /** All that hold memory, without the one to be loaded. */
   instances: readonly LoadedInstance[];
 }
@@ -76,44 +77,68 @@ function costOf({ leaving, busy }: LoadedInstance): number {
 }
 
 function isEnough(options: EvictionOptions, gone: readonly LoadedInstance[]): boolean {
-  const { need, budgetBytes, availableBytes, instances } = options;
-  const freed = sum(gone);
-  if (budgetBytes !== null && sum(instances) - freed + need > budgetBytes) return false;
-  return availableBytes === null || need <= availableBytes + freed;
+  const { need, budgetBytes, availableBytes, vramFreeBytes, instances } = options;
+  const freed = heldBy(gone);
+  if (budgetBytes !== null) {
+    const staying = heldBy(instances).ramBytes - freed.ramBytes;
+    if (staying + need.ramBytes > budgetBytes) return false;
+  }
+  if (availableBytes !== null && need.ramBytes > availableBytes + freed.ramBytes) return false;
+  return vramFreeBytes === null || need.vramBytes === 0 ||
+    need.vramBytes <= vramFreeBytes + freed.vramBytes;
 }
 
-function sum(instances: readonly LoadedInstance[]): number {
-  return instances.reduce((total, instance) => total + instance.memoryBytes, 0);
+export function heldBy(instances: Iterable<MemoryPools>): MemoryPools {
+  let ramBytes = 0;
+  let vramBytes = 0;
+  for (const instance of instances) {
+    ramBytes += instance.ramBytes;
+    vramBytes += instance.vramBytes;
+  }
+  return { ramBytes, vramBytes };
 }
 
 function impossible(options: EvictionOptions): Impossible {
-  const { need, budgetBytes, availableBytes, instances } = options;
+  const { need, budgetBytes, availableBytes, vramFreeBytes, instances } = options;
   const staying = instances.filter((instance) => instance.pinned && !instance.leaving);
-  const pinnedBytes = sum(staying);
+  const held = heldBy(staying);
+  const all = heldBy(instances);
   const pinned = staying.map((instance) => `"${instance.id}"`).join(", ");
-  const room = availableBytes === null ? null : availableBytes + sum(instances) - pinnedBytes;
+  const roomBytes = availableBytes === null ? null : availableBytes + all.ramBytes - held.ramBytes;
+  const vramBytes = vramFreeBytes === null ? null : vramFreeBytes + all.vramBytes - held.vramBytes;
   const values = {
-    need_bytes: need,
+    need_bytes: need.ramBytes,
     budget_bytes: budgetBytes,
     available_bytes: availableBytes,
-    pinned_bytes: pinnedBytes,
+    need_vram_bytes: need.vramBytes,
+    free_vram_bytes: vramFreeBytes,
+    pinned_bytes: held.ramBytes,
+    pinned_vram_bytes: held.vramBytes,
     pinned_models: staying.map((instance) => instance.id).join(", "),
   };
   const smaller = "choose a smaller quantization or a smaller context";
+  const others = pinned === "" ? "every other model" : `all but the pinned models ${pinned}`;
   return {
     values,
     message(name) {
-      if (budgetBytes !== null && need > budgetBytes) {
-        return tooLargeMessage(name, { needBytes: need, budgetBytes });
+      const needBytes = need.ramBytes;
+      if (budgetBytes !== null && needBytes > budgetBytes) {
+        return tooLargeMessage(name, { needBytes, budgetBytes });
       }
-      const start = `Cannot load "${name}": it needs ${formatNeed(need)}`;
-      if (budgetBytes !== null && need + pinnedBytes > budgetBytes) {
+      const start = `Cannot load "${name}": it needs ${formatNeed(needBytes)}`;
+      if (budgetBytes !== null && needBytes + held.ramBytes > budgetBytes) {
         return `${start}, and of the memory budget of ${formatRoom(budgetBytes)} pinned models ` +
-          `hold ${formatNeed(pinnedBytes)}: ${pinned}. Unpin one, or ${smaller}`;
+          `hold ${formatNeed(held.ramBytes)}: ${pinned}. Unpin one, or ${smaller}`;
       }
-      const others = pinned === "" ? "every other model" : `all but the pinned models ${pinned}`;
-      return `${start} and ${formatRoom(room ?? 0)} would be free with ${others} unloaded. ` +
-        `Close other programs, or ${smaller}`;
+      if (roomBytes !== null && needBytes > roomBytes) {
+        return `${start} and ${formatRoom(roomBytes)} would be free with ${others} unloaded. ` +
+          `Close other programs, or ${smaller}`;
+      }
+      return `Cannot load "${name}": its layers on the GPU need ${
+        formatNeed(need.vramBytes)
+      } and ` +
+        `${formatRoom(vramBytes ?? 0)} of GPU memory would be free with ${others} unloaded. ` +
+        "Set fewer GPU layers, or close other programs";
     },
   };
 }

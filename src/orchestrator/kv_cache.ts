@@ -3,23 +3,30 @@
 
 import type { CacheType } from "../host/messages.ts";
 import type { GgufFacts } from "../models/gguf.ts";
-import { attentionOf, isRecurrent, slidingWindowOf } from "./layer_kinds.ts";
+import { type Attention, attentionOf, isRecurrent, slidingWindowOf } from "./layer_kinds.ts";
 import { ModelKeys } from "./model_keys.ts";
 
-export interface KvShape {
+export interface KvSize {
   /** Tokens that one slot can hold. */
   contextTokens: number;
   /** Slots, each with cells of its own. */
   parallel: number;
   ubatchTokens: number;
+}
+
+export interface KvTypes {
   /** Null = f16. */
   cacheTypeK: CacheType | null;
   cacheTypeV: CacheType | null;
 }
 
+export interface KvShape extends KvSize, KvTypes {}
+
 export interface KvCache {
   /** All slots. */
   bytes: number;
+  /** The same, layer by layer. */
+  layerBytes: number[];
   /** Tokens of one slot in a layer that sees all of them; 0 where no layer does. */
   cells: number;
   /** The same in a layer with a window; 0 without one. */
@@ -48,51 +55,77 @@ const CELL_BLOCK = 256;
 const STATE_BYTES = 4;
 
 export function kvCache(facts: GgufFacts, shape: KvShape): KvCache {
-  const cells = padded(shape.contextTokens);
+  return kvCacheOf(facts, shape)(shape);
+}
+
+/** The same for many contexts of one model: what each layer keeps is worked out once. */
+export function kvCacheOf(facts: GgufFacts, types: KvTypes): (size: KvSize) => KvCache {
+  const layers = keptLayers(facts, types);
   const window = slidingWindowOf(facts);
-  const slidingCells = window === null ? 0 : Math.min(cells, padded(window + shape.ubatchTokens));
-  const layers = facts.blockCount ?? 0;
-  const perState = stateNumbers(facts) * STATE_BYTES;
-  let full = 0;
-  let sliding = 0;
-  let states = 0;
-  let hasFull = false;
-  let hasSliding = false;
-  for (let layer = 0; layer < layers; layer++) {
-    const attention = attentionOf(facts, layer);
-    if (attention === "full") {
-      hasFull = true;
-      full += cells * cellBytes(facts, { layer, isSliding: false, shape });
-    } else if (attention === "sliding") {
-      hasSliding = true;
-      sliding += slidingCells * cellBytes(facts, { layer, isSliding: true, shape });
-    }
-    if (isRecurrent(facts, layer)) states += perState;
-  }
-  return {
-    bytes: Math.ceil((full + sliding + states) * shape.parallel),
-    cells: hasFull ? cells : 0,
-    slidingCells: hasSliding ? slidingCells : 0,
-    checkpointBytes: Math.ceil(sliding + states),
+  const has = (attention: Attention) => layers.some((layer) => layer.attention === attention);
+  const hasFull = has("full");
+  const hasSliding = has("sliding");
+  return ({ contextTokens, ubatchTokens, parallel }) => {
+    const cells = padded(contextTokens);
+    const slidingCells = window === null ? 0 : Math.min(cells, padded(window + ubatchTokens));
+    let bytes = 0;
+    let checkpointBytes = 0;
+    const layerBytes = layers.map(({ attention, cellBytes, stateBytes }) => {
+      const isSliding = attention === "sliding";
+      const own = cellBytes * (isSliding ? slidingCells : cells);
+      bytes += own + stateBytes;
+      checkpointBytes += (isSliding ? own : 0) + stateBytes;
+      return (own + stateBytes) * parallel;
+    });
+    return {
+      bytes: Math.ceil(bytes * parallel),
+      layerBytes,
+      cells: hasFull ? cells : 0,
+      slidingCells: hasSliding ? slidingCells : 0,
+      checkpointBytes: Math.ceil(checkpointBytes),
+    };
   };
 }
 
-interface CellOptions {
-  layer: number;
-  isSliding: boolean;
-  shape: KvShape;
+interface KeptLayer {
+  attention: Attention;
+  /** Of one token; 0 without attention. */
+  cellBytes: number;
+  /** Of one slot; 0 without a state. */
+  stateBytes: number;
 }
 
-function cellBytes(facts: GgufFacts, { layer, isSliding, shape }: CellOptions): number {
+function keptLayers(facts: GgufFacts, types: KvTypes): KeptLayer[] {
   const keys = new ModelKeys(facts);
+  const perState = stateNumbers(facts) * STATE_BYTES;
+  return Array.from({ length: facts.blockCount ?? 0 }, (_, layer) => {
+    const attention = attentionOf(facts, layer);
+    return {
+      attention,
+      cellBytes: attention === "none"
+        ? 0
+        : cellBytes(facts, { keys, layer, isSliding: attention === "sliding", types }),
+      stateBytes: isRecurrent(facts, layer) ? perState : 0,
+    };
+  });
+}
+
+interface CellOptions {
+  keys: ModelKeys;
+  layer: number;
+  isSliding: boolean;
+  types: KvTypes;
+}
+
+function cellBytes(facts: GgufFacts, { keys, layer, isSliding, types }: CellOptions): number {
   const heads = facts.headCountKv[layer] ?? 0;
   const own = (name: string) => isSliding ? keys.count(name) : null;
   const keyLength = own("attention.key_length_swa") ?? facts.keyLength ?? 0;
   const valueLength = own("attention.value_length_swa") ?? facts.valueLength ?? 0;
-  const keyBytes = heads * keyLength * BYTES_OF[shape.cacheTypeK ?? "f16"];
+  const keyBytes = heads * keyLength * BYTES_OF[types.cacheTypeK ?? "f16"];
   // MLA keeps one latent vector, from which values are computed again (DeepSeek-V2, section 2.1).
   if (keys.count("attention.key_length_mla") !== null) return keyBytes;
-  return keyBytes + heads * valueLength * BYTES_OF[shape.cacheTypeV ?? "f16"];
+  return keyBytes + heads * valueLength * BYTES_OF[types.cacheTypeV ?? "f16"];
 }
 
 /** Numbers in the state of one recurrent layer of one slot. */

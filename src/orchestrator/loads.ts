@@ -8,6 +8,7 @@ import type { LaunchPlan } from "../runtime/instance.ts";
 import { abortableDelay } from "../within.ts";
 import { crashDelayMs } from "./crashes.ts";
 import type { Door, Entry } from "./entry.ts";
+import type { MemoryPools } from "./memory_need.ts";
 import { JobQueue } from "./job_queue.ts";
 import type { LoadPlan } from "./load_plan.ts";
 import { makeRoom } from "./make_room.ts";
@@ -24,7 +25,7 @@ export interface LoadsOptions {
   /** State, leases, door or error of a model changed. */
   onChange(entry: Entry): void;
   entries(): Entry[];
-  memoryOf(entry: Entry): number | null;
+  memoryOf(entry: Entry): MemoryPools | null;
 }
 
 export class Loads {

@@ -4,10 +4,11 @@ import { AppError } from "../errors.ts";
 import type { Entry } from "./entry.ts";
 import { planEviction } from "./eviction.ts";
 import type { LoadPlan } from "./load_plan.ts";
+import type { MemoryPools } from "./memory_need.ts";
 
 export interface MakeRoomOptions {
   entries: Entry[];
-  memoryOf(entry: Entry): number | null;
+  memoryOf(entry: Entry): MemoryPools | null;
   unload(entry: Entry): Promise<void>;
   signal: AbortSignal;
 }
@@ -23,22 +24,17 @@ export async function makeRoom(
 ): Promise<void> {
   const others = options.entries.filter((other) => other !== entry);
   const loaded = others.flatMap((other) => {
-    const memoryBytes = options.memoryOf(other);
-    return memoryBytes === null ? [] : [{
+    const memory = options.memoryOf(other);
+    return memory === null ? [] : [{
+      ...memory,
       id: other.model.id,
-      memoryBytes,
       busy: other.busy,
       pinned: other.pinned,
       lastUsedMs: other.lastUsedMs,
       leaving: other.leaving,
     }];
   });
-  const eviction = planEviction({
-    need: plan.placement.memory.totalBytes,
-    budgetBytes: plan.budgetBytes,
-    availableBytes: plan.availableBytes,
-    instances: loaded,
-  });
+  const eviction = planEviction({ ...plan, instances: loaded });
   if ("impossible" in eviction) {
     throw new AppError("out_of_memory", eviction.impossible.message(entry.model.id), {
       values: { model: entry.model.id, ...eviction.impossible.values },

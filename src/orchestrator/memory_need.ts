@@ -2,10 +2,19 @@
 // space, and what each process costs. Rules fitted to what llama-server itself printed.
 
 import type { GgufFacts } from "../models/gguf.ts";
-import { kvCache, type KvShape } from "./kv_cache.ts";
+import {
+  type KvCache,
+  kvCache,
+  kvCacheOf,
+  type KvShape,
+  type KvSize,
+  type KvTypes,
+} from "./kv_cache.ts";
 import { keepsNothing } from "./layer_kinds.ts";
+import { firstGpuBlock, type GpuKind, type GpuShare, modelUnits } from "./offload.ts";
 
-export interface MemoryShape extends KvShape {
+/** What is the same for every context and offload of one model. */
+export interface MemoryBase extends KvTypes {
   mode: "chat" | "embedding" | "rerank";
   /** Size of the projector's file; 0 = none. */
   mmprojBytes: number;
@@ -13,25 +22,58 @@ export interface MemoryShape extends KvShape {
   extraBytes: number;
   /** Of the runtime; null = unknown, which counts as new. */
   build: number | null;
+  /** Null or left out = none. */
+  gpu?: GpuKind | null;
+}
+
+export interface MemorySize extends KvSize {
+  /** Layers on the GPU, the output counted and moved first; left out = 0. */
+  gpuLayers?: number;
+}
+
+export interface MemoryShape extends MemoryBase, MemorySize {}
+
+/** Memory by where it is. What a GPU shares with the system is RAM. */
+export interface MemoryPools {
+  ramBytes: number;
+  vramBytes: number;
+}
+
+/** As llama-server says itself, without what it never counts. */
+export interface LoggedMemory {
+  totalBytes: number;
+  /** Of the total, what is on GPUs. */
+  gpuBytes: number;
 }
 
 /** All in bytes, for all slots together. */
-export interface MemoryNeed {
-  /** The model's tensors, the projector and other files that come with it. */
+export interface MemoryNeed extends MemoryPools {
+  /** The model's tensors, the projector and other files; twice what a GPU has a copy of. */
   weightsBytes: number;
   kvBytes: number;
   computeBytes: number;
-  /** The process itself and what its log never counts: prompts kept aside, checkpoints. */
+  /** The process itself, GPU drivers, and what its log never counts: prompts, checkpoints. */
   overheadBytes: number;
+  /** The same as RAM and VRAM together. */
   totalBytes: number;
+  /** Of the overhead, what drivers take of the cards. */
+  vramOverheadBytes: number;
+  /** Null where nothing lies on a GPU. */
+  gpu: GpuShare | null;
 }
 
 /** Each process: code, tokenizer, threads, HTTP. Decimal, as in the contract. */
 export const PROCESS_BYTES = 100_000_000;
+/** What a driver takes of each card as soon as a process uses it: 300 to 500 MiB were seen. */
+export const GPU_CONTEXT_BYTES = 457 * 1024 ** 2;
+/** And what its libraries take of the RAM. */
+const GPU_PROCESS_BYTES = 150 * 1024 ** 2;
 /** An image on its way through a projector: measured between 0.2 and 1.5 GB, by image size. */
 const PROJECTOR_COMPUTE_BYTES = 300_000_000;
 /** The fitted rule is at most this far below what was measured, in any family. */
 const COMPUTE_MARGIN = 1.1;
+/** A long prompt is read on the GPU: the weights in RAM pass through it, one tensor at a time. */
+const LARGEST_TENSOR_SHARE = 0.4;
 /** Queries, keys and values come out of one tensor, so less is held at the widest moment. */
 const FUSED: ReadonlySet<string> = new Set(["phi3"]);
 /** Since this build the logits of only those tokens are kept that someone wants. */
@@ -41,41 +83,124 @@ const CHECKPOINT_TOKENS = 8192;
 const MOST_CHECKPOINTS = 32;
 
 export function memoryNeed(facts: GgufFacts, shape: MemoryShape): MemoryNeed {
-  const kv = kvCache(facts, shape);
-  const weightsBytes = facts.weightsBytes + shape.mmprojBytes + shape.extraBytes;
-  const computeBytes = Math.ceil(computeNeed(facts, shape));
-  const checkpoints = Math.min(
-    MOST_CHECKPOINTS,
-    1 + Math.ceil(shape.contextTokens / CHECKPOINT_TOKENS),
-  );
-  const overheadBytes = PROCESS_BYTES + checkpoints * kv.checkpointBytes * shape.parallel;
-  return summed({ weightsBytes, kvBytes: kv.bytes, computeBytes, overheadBytes });
+  return memoryNeedOf(facts, shape)(shape);
 }
 
-export function summed(parts: Omit<MemoryNeed, "totalBytes">): MemoryNeed {
+/** The same for many contexts and offloads of one model: what they share is worked out once. */
+export function memoryNeedOf(
+  facts: GgufFacts,
+  base: MemoryBase,
+): (size: MemorySize) => MemoryNeed {
+  const kvOf = kvCacheOf(facts, base);
+  const units = modelUnits(facts);
+  const gpu = base.gpu ?? null;
+  return (size) => {
+    const kv = kvOf(size);
+    const layers = gpu === null ? 0 : Math.min(units.blocks.length + 1, size.gpuLayers ?? 0);
+    const overheadBytes = PROCESS_BYTES + checkpointsOf(kv, size);
+    const files = base.mmprojBytes + base.extraBytes;
+    const graph = computeNeed(facts, { base, size, kv });
+    if (gpu === null || layers <= 0) {
+      const weightsBytes = facts.weightsBytes + files;
+      const computeBytes = Math.ceil(graph.layers + graph.output + graph.projector);
+      return summed({ weightsBytes, kvBytes: kv.bytes, computeBytes, overheadBytes, gpu: null });
+    }
+    const first = firstGpuBlock(units, layers);
+    const isWhole = first === 0;
+    const inRam = isWhole ? 0 : Math.max(...units.blocks.slice(0, first));
+    const share: GpuShare = {
+      layersBytes: Math.ceil(
+        units.headBytes + sum(units.blocks.slice(first)) + sum(kv.layerBytes.slice(first)) +
+          base.extraBytes,
+      ),
+      eachBytes: Math.ceil(graph.layers + LARGEST_TENSOR_SHARE * inRam) +
+        (gpu.unified ? 0 : GPU_CONTEXT_BYTES),
+      firstBytes: base.mmprojBytes + graph.projector,
+      largestLayerBytes: Math.ceil(
+        Math.max(units.headBytes, ...units.blocks.slice(first)) +
+          Math.max(0, ...kv.layerBytes.slice(first)),
+      ),
+    };
+    const contextsBytes = gpu.unified ? 0 : gpu.count * GPU_CONTEXT_BYTES;
+    const onGpus = share.layersBytes + share.eachBytes * gpu.count + share.firstBytes;
+    return summed({
+      weightsBytes: facts.weightsBytes + files + (gpu.mapsFile ? 0 : units.tiedBytes),
+      kvBytes: kv.bytes,
+      computeBytes: share.eachBytes * gpu.count - contextsBytes + graph.projector +
+        Math.ceil(graph.output + (isWhole ? graph.staging : graph.layers)),
+      overheadBytes: overheadBytes + GPU_PROCESS_BYTES + contextsBytes,
+      vramBytes: gpu.unified ? 0 : onGpus,
+      vramOverheadBytes: contextsBytes,
+      gpu: share,
+    });
+  };
+}
+
+/** The need with more of what its log never counts, in RAM. */
+export function withOverhead(need: MemoryNeed, bytes: number): MemoryNeed {
+  return summed({ ...need, overheadBytes: need.overheadBytes + bytes });
+}
+
+type Summands =
+  & Pick<MemoryNeed, "weightsBytes" | "kvBytes" | "computeBytes" | "overheadBytes" | "gpu">
+  & Partial<Pick<MemoryNeed, "vramBytes" | "vramOverheadBytes">>;
+
+function summed(parts: Summands): MemoryNeed {
+  const { vramBytes = 0, vramOverheadBytes = 0 } = parts;
   const totalBytes = parts.weightsBytes + parts.kvBytes + parts.computeBytes + parts.overheadBytes;
-  return { ...parts, totalBytes };
+  const ramBytes = totalBytes - vramBytes;
+  return { ...parts, totalBytes, ramBytes, vramBytes, vramOverheadBytes };
 }
 
-function computeNeed(facts: GgufFacts, shape: MemoryShape): number {
-  const { ubatchTokens: ubatch } = shape;
+/** What a process has taken: what it logged itself, else what was expected. */
+export function takenBy(need: MemoryNeed, logged: LoggedMemory | null): MemoryPools {
+  const { ramBytes, vramBytes, overheadBytes, vramOverheadBytes } = need;
+  if (logged === null) return { ramBytes, vramBytes };
+  // Where nothing was planned on a card, a GPU shares the RAM, or we cannot tell.
+  const onCards = vramBytes > 0 ? logged.gpuBytes + vramOverheadBytes : 0;
+  return { ramBytes: logged.totalBytes + overheadBytes - onCards, vramBytes: onCards };
+}
+
+function checkpointsOf(kv: KvCache, size: KvSize): number {
+  const count = Math.min(MOST_CHECKPOINTS, 1 + Math.ceil(size.contextTokens / CHECKPOINT_TOKENS));
+  return count * kv.checkpointBytes * size.parallel;
+}
+
+interface ComputeNeed {
+  /** Where layers are computed; the largest of them is enough for all. */
+  layers: number;
+  /** In RAM even where all layers are on a GPU: what goes in, and what is wanted of the output. */
+  staging: number;
+  output: number;
+  projector: number;
+}
+
+function computeNeed(
+  facts: GgufFacts,
+  { base, size, kv }: { base: MemoryBase; size: MemorySize; kv: KvCache },
+): ComputeNeed {
+  const { ubatchTokens: ubatch } = size;
   const embedding = facts.embeddingLength ?? 0;
   const vocabulary = facts.vocabSize ?? 0;
-  const logits = isOldBuild(shape.build) ? 4 * ubatch * (vocabulary + 2 * embedding) : 0;
-  const graph = Math.max(graphBytes(facts, shape), logits) * COMPUTE_MARGIN;
-  // A generating slot has one row of logits; an embedding keeps a row for each token of the input.
-  const output = shape.mode === "chat"
-    ? 4 * vocabulary * shape.parallel
-    : 4 * ubatch * embedding * shape.parallel;
-  return graph + output + (shape.mmprojBytes > 0 ? PROJECTOR_COMPUTE_BYTES : 0);
+  const logits = isOldBuild(base.build) ? 4 * ubatch * (vocabulary + 2 * embedding) : 0;
+  return {
+    layers: Math.max(graphOf(facts, ubatch, kv), logits) * COMPUTE_MARGIN,
+    staging: (4 * ubatch * embedding + masks(facts, ubatch, kv)) * COMPUTE_MARGIN,
+    // A generating slot has one row of logits; an embedding keeps a row for each token of the input.
+    output: base.mode === "chat"
+      ? 4 * vocabulary * size.parallel
+      : 4 * ubatch * embedding * size.parallel,
+    projector: base.mmprojBytes > 0 ? PROJECTOR_COMPUTE_BYTES : 0,
+  };
 }
 
 /** The widest moment of one micro-batch, and the masks over all cells; flash attention is on. */
 export function graphBytes(facts: GgufFacts, shape: KvShape): number {
-  const { ubatchTokens: ubatch } = shape;
+  return graphOf(facts, shape.ubatchTokens, kvCache(facts, shape));
+}
+
+function graphOf(facts: GgufFacts, ubatch: number, kv: KvCache): number {
   const embedding = facts.embeddingLength ?? 0;
-  const kv = kvCache(facts, shape);
-  const cells = keepsNothing(facts) ? ubatch : kv.cells;
   const { width, expertWidth } = feedForward(facts);
   const rows = FUSED.has(facts.architecture ?? "") ? 3 : 4;
   // Only where heads are many and the feed-forward network is narrow, as in test models.
@@ -85,8 +210,12 @@ export function graphBytes(facts: GgufFacts, shape: KvShape): number {
     expertWidth,
     keepsNothing(facts) ? 0 : 3 * (queries + embedding),
   );
-  return 4 * ubatch * widest +
-    2 * ubatch * (cells + kv.slidingCells);
+  return 4 * ubatch * widest + masks(facts, ubatch, kv);
+}
+
+function masks(facts: GgufFacts, ubatch: number, kv: KvCache): number {
+  const cells = keepsNothing(facts) ? ubatch : kv.cells;
+  return 2 * ubatch * (cells + kv.slidingCells);
 }
 
 function feedForward(facts: GgufFacts): { width: number; expertWidth: number } {
@@ -102,6 +231,10 @@ function feedForward(facts: GgufFacts): { width: number; expertWidth: number } {
     width: Math.max(used * expert, hasDenseLayers ? dense : 0),
     expertWidth: 2 * used * ((facts.embeddingLength ?? 0) + expert),
   };
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
 }
 
 function isOldBuild(build: number | null): boolean {

@@ -9,7 +9,9 @@ import { within } from "../within.ts";
 import type { Instance, LaunchPlan } from "../runtime/instance.ts";
 import { crashedTooOften, noteCrash } from "./crashes.ts";
 import { Entry, type Lease } from "./entry.ts";
+import { heldBy } from "./eviction.ts";
 import { Loads, type LoadsOptions } from "./loads.ts";
+import { type MemoryPools, takenBy } from "./memory_need.ts";
 
 export interface AcquireOptions {
   /** Fires when the client leaves. */
@@ -47,7 +49,7 @@ export class Orchestrator implements AsyncDisposable {
     this.#loads = new Loads({
       ...options,
       entries: () => [...this.#entries.values()],
-      memoryOf: (entry) => this.memoryOf(entry),
+      memoryOf: (entry) => this.poolsOf(entry),
     });
   }
 
@@ -175,11 +177,26 @@ export class Orchestrator implements AsyncDisposable {
 
   /** What the process logged that it took, else what the placement expects; null when stopped. */
   memoryOf(entry: Entry): number | null {
+    const pools = this.poolsOf(entry);
+    return pools === null ? null : pools.ramBytes + pools.vramBytes;
+  }
+
+  /** The same by where it is. */
+  poolsOf(entry: Entry): MemoryPools | null {
     const state = entry.instance.state;
     if (state === "stopped" || state === "failed" || entry.placement === null) return null;
-    const logged = entry.instance.loggedMemoryBytes;
-    const planned = entry.placement.memory;
-    return logged === null ? planned.totalBytes : logged + planned.overheadBytes;
+    return takenBy(entry.placement.memory, entry.instance.loggedMemory);
+  }
+
+  /** What all others hold: of `evictable` they may be relieved for this model. */
+  heldBeside(modelId: string | null): { evictable: MemoryPools; pinned: MemoryPools } {
+    const evictable: MemoryPools[] = [];
+    const pinned: MemoryPools[] = [];
+    for (const entry of this.#entries.values()) {
+      const pools = entry.model.id === modelId ? null : this.poolsOf(entry);
+      if (pools !== null) (entry.pinned && !entry.leaving ? pinned : evictable).push(pools);
+    }
+    return { evictable: heldBy(evictable), pinned: heldBy(pinned) };
   }
 
   /** The file is gone or changed: a running instance goes on, the next load uses the new file. */

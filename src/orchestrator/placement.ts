@@ -1,23 +1,20 @@
-// planPlacement(): how one model is loaded on this machine: context, slots, batch, offload, memory
-// (pure). Formulas are memory_need.ts and kv_cache.ts; who must go for it is eviction.ts.
+// planPlacement(): how one model is loaded into this much room: context, slots, batch, offload,
+// memory (pure). Sizes are sizing.ts's; which room that is, and who must go for it, load_plan.ts's.
 
 import type { ModelSettings } from "../api_types.ts";
 import { AppError } from "../errors.ts";
-import { CACHE_TYPES, type CacheType, type LaunchSpec } from "../host/messages.ts";
+import type { LaunchSpec } from "../host/messages.ts";
 import type { GgufFacts } from "../models/gguf.ts";
-import {
-  formatNeed,
-  formatRoom,
-  type MemoryNeed,
-  memoryNeed,
-  type MemoryShape,
-  summed,
-} from "./memory_need.ts";
-import { promptBatchTokens } from "./prompt_batch.ts";
+import type { GpuRoom } from "./gpu_room.ts";
+import { formatNeed, formatRoom, type MemoryNeed, withOverhead } from "./memory_need.ts";
+import { fitsGpus, type GpuDevice } from "./offload.ts";
+import { defaultContext, Sizing, type SizingOptions, type SizingSettings } from "./sizing.ts";
 
 /** What is chosen here of a launch, and what that will take. */
 export interface Placement extends PlacedLaunch {
   memory: MemoryNeed;
+  /** Units on the GPU, the output counted; null = llama.cpp will choose, and we cannot tell. */
+  layersOnGpu: number | null;
 }
 
 type PlacedLaunch = Pick<
@@ -34,93 +31,182 @@ type PlacedLaunch = Pick<
   | "cacheRamMiB"
 >;
 
-type PlacementSettings = Pick<
-  ModelSettings,
-  "threads" | "context" | "gpu_layers" | "parallel" | "cache_type_k" | "cache_type_v"
->;
-
-export interface PlacementOptions {
-  facts: GgufFacts;
-  settings: PlacementSettings;
-  /** Where the settings name none. */
-  threads: number;
+export interface PlacementOptions extends SizingOptions {
+  settings: SizingSettings & Pick<ModelSettings, "gpu_layers">;
   /** Null = unknown. */
   totalRamBytes: number | null;
-  /** What all instances together may use; null = unknown: then nothing is made smaller to fit. */
+  /** RAM that this model may use; null = unknown: then nothing is made smaller to fit. */
   budgetBytes: number | null;
-  /** The runtime lists a GPU. */
-  hasDevices: boolean;
-  /** Size of the projector's file; 0 = none. */
-  mmprojBytes: number;
-  /** Sizes of adapters and of a draft model. */
-  extraBytes?: number;
-  /** The runtime's build number; null or left out = a new one. */
-  build?: number | null;
-  /** Instruction sets of the CPU, as in `CpuInfo`. */
-  cpuFeatures?: readonly string[];
-  /** Speed at which this model was seen to read prompts here. */
-  measuredPromptTokensPerSecond?: number | null;
+  /** Null = the runtime lists none. */
+  gpu: GpuRoom | null;
 }
 
-/** Without a wish: enough for a long talk, and small enough for most machines. */
-const DEFAULT_CONTEXT = 8192;
+/** With less, a talk is soon over. */
+const USEFUL_CONTEXT = 4096;
 /** Less is of no use; a model that was trained for less gets its own length. */
 const LEAST_CONTEXT = 512;
 /** llama.cpp rounds up to whole blocks anyway. */
 const CONTEXT_STEP = 256;
-/** Beyond it the work space of an input that is read in one piece would outgrow the model. */
-const MOST_EMBEDDING_CONTEXT = 32_768;
-const MOST_UBATCH = 512;
 const MIB = 1024 ** 2;
 /** Below it, no memory for prompts whose slot went to another talk. */
 const CACHE_RAM_FROM_BYTES = 16e9;
 const MOST_CACHE_RAM_MIB = 512;
 
 /**
- * Chooses how to load the model. The context is the user's, else as much as was trained for, up to
- * 8,192, less where the budget is short but never below 512: whether that fits is `checkFits`'s
- * and `planEviction`'s to say. Throws `invalid_request` for a cache type that does not exist.
+ * Chooses how to load the model: as many layers on the GPU as there is room for with a useful
+ * context (4,096 tokens), then as much context as fits with those: the user's own, else what was
+ * trained for, up to 8,192. Where the memory is too short for a useful one it is less, never below
+ * 512: whether that fits is `checkFits`'s and `planEviction`'s to say. Experts go where their layer
+ * goes. Throws `invalid_request` for a cache type that does not exist.
  */
 export function planPlacement(options: PlacementOptions): Placement {
-  const { facts, settings } = options;
-  const mode = modeOf(facts);
-  const threads = settings.threads ?? options.threads;
-  const gpuLayers = options.hasDevices ? settings.gpu_layers ?? "auto" : 0;
-  const draft = {
-    mode,
-    parallel: settings.parallel ?? 1,
-    cacheTypeK: cacheType("cache_type_k", settings.cache_type_k),
-    cacheTypeV: cacheType("cache_type_v", settings.cache_type_v),
-    mmprojBytes: options.mmprojBytes,
-    extraBytes: options.extraBytes ?? 0,
-    build: options.build ?? null,
-    promptTokens: promptBatchTokens(facts, {
-      threads,
-      contextTokens: settings.context ?? defaultContext(facts),
-      cpuFeatures: options.cpuFeatures ?? [],
-      isOffloaded: gpuLayers !== 0,
-      measuredTokensPerSecond: options.measuredPromptTokensPerSecond ?? null,
-    }),
+  const { gpu } = options;
+  const wish = options.settings.gpu_layers;
+  if (gpu === null || wish === 0) return onCpu(options);
+  if (gpu.devices.length > 0) return wish === null ? onGpus(options, gpu) : asWished(options, gpu);
+  // How much the GPU will take is not known, so nothing is taken off the RAM: too careful, never
+  // too bold.
+  const placement = onCpu(options, new Sizing(options, "unknown"));
+  return { ...placement, gpuLayers: wish ?? "auto", layersOnGpu: wish };
+}
+
+/** The context from which on a model is useful: less than 4,096 where it was trained for less. */
+export function usefulContext(facts: GgufFacts): number {
+  return Math.min(USEFUL_CONTEXT, defaultContext(facts));
+}
+
+interface Choice {
+  contextTokens: number;
+  layers: number;
+}
+
+function onCpu(options: PlacementOptions, sizing = new Sizing(options, null)): Placement {
+  const contexts = contextsOf(options, sizing);
+  const contextTokens = last(contexts, (tokens) => fitsRam(options, sizing.need(tokens)));
+  return placed(options, sizing, { contextTokens: contextTokens ?? contexts[0]!, layers: 0 });
+}
+
+function asWished(options: PlacementOptions, gpu: GpuRoom): Placement {
+  const wish = options.settings.gpu_layers!;
+  const layers = Math.min(wish, unitsOf(options.facts));
+  const sizing = new Sizing(options, { ...gpu, count: gpu.devices.length });
+  const contexts = contextsOf(options, sizing);
+  const fits = (tokens: number) => fitsRam(options, sizing.need(tokens, layers));
+  const contextTokens =
+    last(contexts, (tokens) => fits(tokens) && fitsAll(sizing.need(tokens, layers), gpu.devices)) ??
+      last(contexts, fits) ?? contexts[0]!;
+  return { ...placed(options, sizing, { contextTokens, layers }), gpuLayers: wish };
+}
+
+function onGpus(options: PlacementOptions, gpu: GpuRoom): Placement {
+  const { contextTokens, ...used } = deal(options, gpu);
+  const { sizing, devices, layers } = used;
+  if (layers === 0) return onCpu(options);
+  const contexts = contextsOf(options, sizing);
+  const fits = (tokens: number, count: number) => {
+    const need = sizing.need(tokens, count);
+    return fitsRam(options, need) && fitsAll(need, devices);
   };
-  const contextTokens = contextOf(draft, options);
-  const shape = shapeOf(draft, contextTokens);
-  // Layers on a GPU take less RAM than this says. How many there will be is llama.cpp's choice at
-  // the load ("auto"), so nothing is taken off: too careful, never too bold.
-  const need = memoryNeed(facts, shape);
-  const cacheRamMiB = cacheRamOf(need, { mode, ...options });
+  const useful = contexts.filter((tokens) => tokens >= contextTokens);
+  const best = last(useful, (tokens) => fits(tokens, layers));
+  let choice: Choice | null = best === null ? null : { contextTokens: best, layers };
+  if (choice === null) {
+    // A GPU costs some RAM as well: where it is that which is missing, the CPU does without.
+    const alone = onCpu(options);
+    const short = contexts.filter((tokens) => tokens < contextTokens);
+    const most = (tokens: number) => mostLayers(options, { ...used, contextTokens: tokens });
+    const less = last(short, (tokens) => fits(tokens, most(tokens)));
+    const isAlone = fitsRam(options, alone.memory);
+    if (isAlone && (less === null || alone.contextTokens > less)) return alone;
+    const least = less ?? contexts[0]!;
+    choice = { contextTokens: least, layers: most(least) };
+  }
+  const placement = placed(options, sizing, choice);
+  // Where a small card must not be used, llama.cpp has to be told nothing: it finds out as well.
+  return devices.length < gpu.devices.length ? { ...placement, gpuLayers: "auto" } : placement;
+}
+
+interface Dealing extends Choice {
+  sizing: Sizing;
+  devices: readonly GpuDevice[];
+}
+
+/** Most layers with a useful context: on all cards, or without the smallest where they hinder. */
+function deal(options: PlacementOptions, gpu: GpuRoom): Dealing {
+  const byRoom = gpu.devices.toSorted((a, b) => b.freeBytes - a.freeBytes);
+  const useful = usefulContext(options.facts);
+  const dealings = byRoom.map((_, index) => {
+    const devices = byRoom.slice(0, byRoom.length - index);
+    const sizing = new Sizing(options, { ...gpu, count: devices.length });
+    const contextTokens = options.settings.context === null
+      ? useful
+      : sizing.limited(options.settings.context);
+    const dealing = { sizing, devices, contextTokens };
+    return { ...dealing, layers: mostLayers(options, dealing) };
+  });
+  return dealings.reduce((best, each) => each.layers > best.layers ? each : best);
+}
+
+function mostLayers(options: PlacementOptions, dealing: Omit<Dealing, "layers">): number {
+  const { sizing, devices, contextTokens } = dealing;
+  const counts = Array.from({ length: unitsOf(options.facts) }, (_, index) => index + 1);
+  return last(counts, (layers) => fitsAll(sizing.need(contextTokens, layers), devices)) ?? 0;
+}
+
+function placed(options: PlacementOptions, sizing: Sizing, choice: Choice): Placement {
+  const { contextTokens, layers } = choice;
+  const need = sizing.need(contextTokens, layers);
+  const cacheRamMiB = cacheRamOf(need, { mode: sizing.mode, ...options });
   return {
-    mode,
+    mode: sizing.mode,
     contextTokens,
-    parallel: shape.parallel,
-    threads,
-    gpuLayers,
-    batchTokens: batchOf(draft, contextTokens),
-    ubatchTokens: shape.ubatchTokens,
-    cacheTypeK: shape.cacheTypeK,
-    cacheTypeV: shape.cacheTypeV,
+    parallel: sizing.parallel,
+    threads: sizing.threads,
+    gpuLayers: layers,
+    batchTokens: sizing.batchTokens(contextTokens),
+    ubatchTokens: sizing.ubatchTokens(contextTokens),
+    cacheTypeK: sizing.cacheTypeK,
+    cacheTypeV: sizing.cacheTypeV,
     cacheRamMiB,
-    memory: summed({ ...need, overheadBytes: need.overheadBytes + cacheRamMiB * MIB }),
+    memory: withOverhead(need, cacheRamMiB * MIB),
+    layersOnGpu: layers,
   };
+}
+
+/** The user's context alone, else those from which one may be chosen, the smallest first. */
+function contextsOf({ facts, settings }: PlacementOptions, sizing: Sizing): number[] {
+  if (settings.context !== null) return [sizing.limited(settings.context)];
+  const wanted = defaultContext(facts);
+  const contexts = [Math.min(wanted, LEAST_CONTEXT)];
+  for (let next = LEAST_CONTEXT + CONTEXT_STEP; next < wanted; next += CONTEXT_STEP) {
+    contexts.push(next);
+  }
+  if (wanted > LEAST_CONTEXT) contexts.push(wanted);
+  return contexts;
+}
+
+/** The last value that fits, where each that fits has only fitting ones before it; null = none. */
+function last(values: readonly number[], fits: (value: number) => boolean): number | null {
+  let low = 0;
+  let high = values.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (fits(values[middle]!)) low = middle + 1;
+    else high = middle;
+  }
+  return low === 0 ? null : values[low - 1]!;
+}
+
+function unitsOf(facts: GgufFacts): number {
+  return Math.max(0, facts.blockCount ?? facts.blockBytes.length) + 1;
+}
+
+function fitsRam({ budgetBytes }: PlacementOptions, need: MemoryNeed): boolean {
+  return budgetBytes === null || need.ramBytes <= budgetBytes;
+}
+
+function fitsAll({ gpu }: MemoryNeed, devices: readonly GpuDevice[]): boolean {
+  return gpu === null || fitsGpus(gpu, devices);
 }
 
 /**
@@ -132,7 +218,7 @@ export function checkFits(
   options: { budgetBytes: number | null; name: string },
 ): void {
   const { budgetBytes, name } = options;
-  const needBytes = placement.memory.totalBytes;
+  const needBytes = placement.memory.ramBytes;
   if (budgetBytes === null || needBytes <= budgetBytes) return;
   throw new AppError("out_of_memory", tooLargeMessage(name, { needBytes, budgetBytes }), {
     values: { model: name, need_bytes: needBytes, budget_bytes: budgetBytes },
@@ -148,49 +234,6 @@ export function tooLargeMessage(
     `${formatRoom(budgetBytes)}. Choose a smaller quantization or a smaller context`;
 }
 
-type Draft = Omit<MemoryShape, "contextTokens" | "ubatchTokens"> & { promptTokens: number };
-
-function modeOf(facts: GgufFacts): Placement["mode"] {
-  return facts.kind === "embedding" || facts.kind === "rerank" ? facts.kind : "chat";
-}
-
-function contextOf(draft: Draft, options: PlacementOptions): number {
-  const { facts, settings, budgetBytes } = options;
-  if (settings.context !== null) {
-    if (draft.mode === "chat") return settings.context;
-    // An encoder has no positions beyond those that it was trained with.
-    const trained = facts.contextLength || DEFAULT_CONTEXT;
-    return Math.min(settings.context, trained, MOST_EMBEDDING_CONTEXT);
-  }
-  const wanted = defaultContext(facts);
-  const least = Math.min(wanted, LEAST_CONTEXT);
-  if (budgetBytes === null) return wanted;
-  for (let tokens = wanted; tokens > least; tokens = stepDown(tokens)) {
-    if (memoryNeed(facts, shapeOf(draft, tokens)).totalBytes <= budgetBytes) return tokens;
-  }
-  return least;
-}
-
-function defaultContext(facts: GgufFacts): number {
-  return Math.min(facts.contextLength || DEFAULT_CONTEXT, DEFAULT_CONTEXT);
-}
-
-function stepDown(tokens: number): number {
-  return (Math.ceil(tokens / CONTEXT_STEP) - 1) * CONTEXT_STEP;
-}
-
-function shapeOf(draft: Draft, contextTokens: number): MemoryShape {
-  const ubatchTokens = draft.mode === "chat"
-    ? Math.min(MOST_UBATCH, draft.promptTokens)
-    : batchOf(draft, contextTokens);
-  return { ...draft, contextTokens, ubatchTokens };
-}
-
-// An input of which an embedding is made must fit one micro-batch: llama-server refuses it else.
-function batchOf(draft: Draft, contextTokens: number): number {
-  return draft.mode === "chat" ? draft.promptTokens : contextTokens;
-}
-
 // Room for the prompt of one more talk per slot, so that two that alternate need not read theirs
 // again each time; given only where it costs neither context nor another program's memory.
 function cacheRamOf(
@@ -199,16 +242,6 @@ function cacheRamOf(
 ): number {
   if (options.mode !== "chat" || (options.totalRamBytes ?? 0) < CACHE_RAM_FROM_BYTES) return 0;
   const wantedMiB = Math.min(MOST_CACHE_RAM_MIB, Math.ceil(need.kvBytes / MIB));
-  const fits = need.totalBytes + wantedMiB * MIB <= (options.budgetBytes ?? Infinity);
+  const fits = need.ramBytes + wantedMiB * MIB <= (options.budgetBytes ?? Infinity);
   return fits ? wantedMiB : 0;
-}
-
-function cacheType(param: string, value: string | null): CacheType | null {
-  const known = CACHE_TYPES.find((type) => type === value);
-  if (value === null || known !== undefined) return known ?? null;
-  throw new AppError(
-    "invalid_request",
-    `Cannot use the cache type "${value.slice(0, 40)}": choose one of ${CACHE_TYPES.join(", ")}`,
-    { param, values: { param } },
-  );
 }

@@ -65,8 +65,9 @@ export class Instance {
     return this.#state === "loading" ? this.#llamaLog.progress : null;
   }
   /** What the process itself logged that it took; null until it said so. */
-  get loggedMemoryBytes(): number | null {
-    return this.#llamaLog.memoryBytes;
+  get loggedMemory(): { totalBytes: number; gpuBytes: number } | null {
+    const totalBytes = this.#llamaLog.memoryBytes;
+    return totalBytes === null ? null : { totalBytes, gpuBytes: this.#llamaLog.gpuBytes };
   }
   get lastLines(): readonly string[] {
     return this.#llamaLog.lastLines;

@@ -8,6 +8,8 @@ export { classifyFailure, type LlamaExit, type LlamaFailure } from "./llama_fail
 /** Lines that are kept for the error and for the log route. */
 export const KEPT_LINES = 50;
 const LONGEST_LINE = 500;
+/** `CPU_Mapped`, `CPU_REPACK`, `AMX`, and what drivers keep of the RAM: `Host`, `CUDA_Host`. */
+const IN_RAM = /^(?:CPU|AMX|BLAS)|Host$/;
 
 // deno-lint-ignore no-control-regex -- colours and bells of a log must not reach a terminal
 const CONTROLS = /\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]/g;
@@ -65,6 +67,13 @@ export class LlamaLog {
     const kinds = new Set([...this.#buffers.values()].flatMap((each) => [...each.keys()]));
     if (!kinds.has("model") || !kinds.has("compute")) return null;
     return [...this.memoryByDevice.values()].reduce((sum, bytes) => sum + bytes, 0);
+  }
+
+  /** Of `memoryBytes`, what is on GPUs. */
+  get gpuBytes(): number {
+    let bytes = 0;
+    for (const [device, each] of this.memoryByDevice) if (!IN_RAM.test(device)) bytes += each;
+    return bytes;
   }
 
   /** Oldest first, at most 50, none longer than 500 characters. */

@@ -54,12 +54,16 @@ export function scriptedOrchestrator(options: ScriptedOptions = {}): ScriptedOrc
         loadStallMs: 60_000,
         ...callbacks,
       }),
-    plan: (model) =>
-      Promise.resolve({
-        placement: placementOf(options.bytes?.[model.id] ?? 100),
+    plan: (model) => {
+      const placement = placementOf(options.bytes?.[model.id] ?? 100);
+      return Promise.resolve({
+        placement,
+        need: placement.memory,
         budgetBytes: options.budgetBytes ?? null,
         availableBytes: null,
-      }),
+        vramFreeBytes: null,
+      });
+    },
     launch: (model, placement) =>
       launchPlan(model, {
         placement,
@@ -102,6 +106,7 @@ export function scriptedModel(id: string): Model {
     sizeBytes: 1,
     mtimeMs: 0,
     source: "home",
+    isMissing: false,
     builtin: false,
     repo: null,
     facts,
@@ -128,6 +133,17 @@ function placementOf(totalBytes: number): Placement {
     cacheTypeK: null,
     cacheTypeV: null,
     cacheRamMiB: 0,
-    memory: { weightsBytes: 0, kvBytes: 0, computeBytes: 0, overheadBytes: totalBytes, totalBytes },
+    layersOnGpu: 0,
+    memory: {
+      weightsBytes: 0,
+      kvBytes: 0,
+      computeBytes: 0,
+      overheadBytes: totalBytes,
+      totalBytes,
+      ramBytes: totalBytes,
+      vramBytes: 0,
+      vramOverheadBytes: 0,
+      gpu: null,
+    },
   };
 }
