@@ -3,8 +3,16 @@
 import { dirname } from "node:path";
 import { randomHex } from "./random_hex.ts";
 
-/** Writes aside, syncs, renames over `path`. Throws what the file system throws. */
-export async function durableWrite(path: string, text: string): Promise<void> {
+/**
+ * Writes aside, syncs, renames over `path`. `unless` is asked last, with nothing between its answer
+ * and the rename: true = `path` stays as it is, and false is returned. Throws what the file system
+ * throws.
+ */
+export async function durableWrite(
+  path: string,
+  text: string,
+  { unless = () => false }: { unless?: () => boolean } = {},
+): Promise<boolean> {
   const aside = `${path}.${randomHex(6)}.tmp`;
   try {
     const file = await Deno.open(aside, { write: true, createNew: true, mode: 0o600 });
@@ -14,12 +22,17 @@ export async function durableWrite(path: string, text: string): Promise<void> {
     } finally {
       file.close();
     }
-    await Deno.rename(aside, path);
+    if (unless()) {
+      await Deno.remove(aside);
+      return false;
+    }
+    Deno.renameSync(aside, path);
   } catch (error) {
     await removeIfThere(aside);
     throw error;
   }
   await syncPath(dirname(path));
+  return true;
 }
 
 /** `FsFile.write` may write less than it was given. */
