@@ -11,6 +11,7 @@ import { findModel } from "./gateway/find_model.ts";
 import type { Parts } from "./gateway/parts.ts";
 import { Requests } from "./gateway/requests.ts";
 import { listen } from "./gateway/listen.ts";
+import { LogTail } from "./gateway/log_tail.ts";
 import { Mirror } from "./gateway/mirror.ts";
 import { Hardware } from "./hardware/hardware.ts";
 import type { LeftoverProcess, ToHost, ToServer } from "./host/messages.ts";
@@ -63,10 +64,14 @@ async function startServer(init: Init, post: (message: ToHost) => void) {
   let config = init.config;
   let runtime: RuntimeInfo = UNKNOWN_RUNTIME;
   let port = 0;
+  const logTail = new LogTail();
   const log = createLog({
     part: "server",
     level: config.logLevel,
-    write: (entry) => post({ type: "log", entry }),
+    write: (entry) => {
+      logTail.take(entry);
+      post({ type: "log", entry });
+    },
   });
   const hardware = new Hardware(() => config);
   const host = new HostPort({
@@ -113,6 +118,7 @@ async function startServer(init: Init, post: (message: ToHost) => void) {
     runtime: () => runtime,
     requests: new Requests(events),
     log: log.for("gateway"),
+    logTail,
     host,
     hardware,
     registry,

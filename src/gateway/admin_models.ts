@@ -10,7 +10,7 @@ import { findModel } from "./find_model.ts";
 import type { GatewayEnv } from "./gateway_env.ts";
 import { logStream } from "./log_stream.ts";
 import { modelRow } from "./model_rows.ts";
-import { keepAliveOf } from "./openai.ts";
+import { keepAliveOf } from "./model_request.ts";
 import type { Parts } from "./parts.ts";
 
 type AdminContext = Context<GatewayEnv, "/admin/models/:id">;

@@ -3,12 +3,14 @@
 import { Hono } from "@hono/hono";
 import { AppError } from "../errors.ts";
 import { adminRoutes } from "./admin.ts";
+import { anthropicRoutes } from "./anthropic.ts";
 import { dialectOf } from "./dialect.ts";
 import type { OpenDoor } from "./doors.ts";
 import { renderError } from "./error_response.ts";
 import type { GatewayEnv } from "./gateway_env.ts";
 import { generateRoutes } from "./generate.ts";
 import { createGuard } from "./guard.ts";
+import { llamaSwapRoutes } from "./llama_swap.ts";
 import { OpenRequests } from "./open_requests.ts";
 import { openaiRoutes } from "./openai.ts";
 import { pageRoutes } from "./page.ts";
@@ -31,6 +33,8 @@ export function createGateway(parts: Parts): Gateway {
   const app = new Hono<GatewayEnv>();
   app.use(guard);
   app.route("/", openaiRoutes(parts));
+  app.route("/", anthropicRoutes(parts));
+  app.route("/", llamaSwapRoutes(parts));
   app.route("/", generateRoutes(parts));
   app.route("/", upstreamRoutes(parts));
   app.route("/", adminRoutes(parts));

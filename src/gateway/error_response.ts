@@ -51,6 +51,35 @@ export function errorJson(error: AppError, dialect: Dialect): Record<string, unk
   }
 }
 
+/** llama-server's own error answer in the caller's dialect. */
+export function renderUpstreamError(
+  { status, bytes }: { status: number; bytes: Uint8Array | null },
+  dialect: Dialect,
+): Response {
+  const text = new TextDecoder().decode(bytes ?? new Uint8Array());
+  const message = messageIn(text);
+  switch (dialect) {
+    case "openai":
+      return new Response(text, { status, headers: { "content-type": "application/json" } });
+    case "ollama":
+      return Response.json({ error: message }, { status });
+    case "anthropic":
+      return Response.json({ type: "error", error: { type: anthropicType(status), message } }, {
+        status,
+      });
+  }
+}
+
+function messageIn(text: string): string {
+  try {
+    const { error } = JSON.parse(text);
+    if (typeof error?.message === "string") return error.message;
+  } catch (error) {
+    if (!(error instanceof SyntaxError) && !(error instanceof TypeError)) throw error;
+  }
+  return text;
+}
+
 /** An error as the last event of a stream whose status is long gone. */
 export function errorEvent(error: AppError, dialect: Dialect): string {
   const json = JSON.stringify(errorJson(error, dialect));
@@ -86,7 +115,7 @@ function openaiType(status: number): string {
 }
 
 /** Anthropic's word for a status. */
-export function anthropicType(status: number): string {
+function anthropicType(status: number): string {
   switch (status) {
     case 401:
       return "authentication_error";

@@ -8,10 +8,12 @@ import type { Lease } from "../orchestrator/entry.ts";
 import type { UpstreamAnswer } from "../runtime/upstream_client.ts";
 import { type AnswerEnd, streamAnswer } from "./answer_stream.ts";
 import type { WatchedClient } from "./departures.ts";
-import { errorEvent, toAppError } from "./error_response.ts";
+import type { Dialect } from "./dialect.ts";
+import { errorEvent, renderUpstreamError, toAppError } from "./error_response.ts";
 import type { GatewayEnv } from "./gateway_env.ts";
 import type { Parts } from "./parts.ts";
 import type { RequestRecord } from "./requests.ts";
+import type { ServingMode } from "./serving_mode.ts";
 import { tokensOf } from "./token_counts.ts";
 
 export interface ForwardCall {
@@ -23,14 +25,20 @@ export interface ForwardCall {
   /** JSON unless said otherwise: clients that send it as form data mean JSON all the same. */
   contentType?: string | null;
   stream: boolean;
+  /** In whose shape errors are told; OpenAI's, which is llama-server's own, unless said otherwise. */
+  dialect?: Dialect;
+  /** For an instance in this mode beside the model's main one. */
+  mode?: ServingMode | undefined;
   /** Idle time from this request on; undefined = as it is. */
   keepAliveMs?: number | undefined;
   /** Turns the instance's whole answer into the client's; by default it passes untouched. */
   whole?: (upstream: Upstream) => Response;
   /** Turns the instance's stream into the client's. */
   chunks?: (upstream: Upstream, body: ReadableStream<Uint8Array>) => ReadableStream<Uint8Array>;
-  /** The last event of a stream that broke. */
+  /** The last event of a stream that broke, where it is not the dialect's. */
   errorEvent?: (error: AppError) => string;
+  /** Aborted by whoever learns before this file that the client has left. */
+  abort?: AbortController;
 }
 
 /** What an instance answered, and the hold on it. */
@@ -50,7 +58,7 @@ const DYING_MS = 1_000;
 export async function forward(parts: Parts, call: ForwardCall): Promise<Response> {
   const { context, model, stream } = call;
   const route = `${context.req.method} ${context.req.path}`;
-  const abort = new AbortController();
+  const abort = call.abort ?? new AbortController();
   const record = parts.requests.begin({ model: model.id, route, stream, abort });
   const client = parts.departures.watch(context.req.raw, context.env, abort);
   try {
@@ -132,6 +140,7 @@ function whole(
   lease.release();
   record.firstByte();
   record.end(answer.status, tokensOf(bytes));
+  if (!isOk(answer) && call.dialect !== undefined) return renderUpstreamError(answer, call.dialect);
   if (call.whole !== undefined && isOk(answer)) return call.whole(upstream);
   const bodyless = answer.status === 204 || answer.status === 304;
   return new Response(bodyless ? null : bytes, {
@@ -163,7 +172,7 @@ function streamed(
       : upstreamFailed(call.model, failed.cause);
     parts.log.warn("Answer broke off", { model: call.model.id, reason: messageOf(failed.cause) });
     record.fail(error);
-    return call.errorEvent?.(error) ?? errorEvent(error, "openai");
+    return call.errorEvent?.(error) ?? errorEvent(error, call.dialect ?? "openai");
   };
   let body = streamAnswer(answer.stream!, end);
   if (call.chunks !== undefined && isOk(answer)) body = call.chunks(upstream, body);

@@ -8,7 +8,7 @@ import { findModel } from "./find_model.ts";
 import { forward, type Upstream } from "./forward.ts";
 import type { GatewayEnv } from "./gateway_env.ts";
 import { parseJson, readBody } from "./json_body.ts";
-import { keepAliveOf, modelName } from "./openai.ts";
+import { keepAliveOf, modelName } from "./model_request.ts";
 import type { Parts } from "./parts.ts";
 import { sseEvents } from "./sse_events.ts";
 

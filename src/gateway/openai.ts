@@ -1,79 +1,56 @@
-// OpenAI's dialect: what it names and streams is llama-server's own answer; the list of models is ours.
+// OpenAI's dialect: what it answers and streams is llama-server's own; the list of models is ours.
 
-import { type Context, Hono } from "@hono/hono";
-import { parseDuration } from "../duration.ts";
-import { AppError } from "../errors.ts";
+import { Hono } from "@hono/hono";
 import type { Model } from "../models/library.ts";
+import { anthropicModel, anthropicModels } from "./anthropic.ts";
+import { dialectOf } from "./dialect.ts";
 import { findModel } from "./find_model.ts";
-import { forward } from "./forward.ts";
 import type { GatewayEnv } from "./gateway_env.ts";
-import { parseJson, readBody } from "./json_body.ts";
-import { refuseRemoteMedia } from "./media.ts";
+import { forwardByBody } from "./model_request.ts";
 import { stateOf } from "./model_rows.ts";
 import type { Parts } from "./parts.ts";
+import type { ServingMode } from "./serving_mode.ts";
+import { transcriptionRoutes } from "./transcriptions.ts";
 
-/** Routes that name their model in the body and pass to the instance under the same path. */
-const FORWARDED = ["/v1/chat/completions", "/v1/completions"];
+export { keepAliveOf, modelName } from "./model_request.ts";
+
+/** Routes that name their model in the body, and what an instance of it must run for. */
+const FORWARDED: readonly [path: string, mode: ServingMode][] = [
+  ["/v1/chat/completions", "chat"],
+  ["/v1/chat/completions/input_tokens", "chat"],
+  ["/v1/chat/completions/control", "chat"],
+  ["/v1/completions", "chat"],
+  ["/v1/responses", "chat"],
+  ["/v1/responses/input_tokens", "chat"],
+  ["/v1/embeddings", "embedding"],
+  ["/v1/rerank", "rerank"],
+  ["/v1/reranking", "rerank"],
+  // As llama-server and the servers that it took them from have them.
+  ["/rerank", "rerank"],
+  ["/reranking", "rerank"],
+];
 
 export function openaiRoutes(parts: Parts): Hono<GatewayEnv> {
   const routes = new Hono<GatewayEnv>();
-  for (const path of FORWARDED) {
-    routes.post(path, (context) => forwardByBody(parts, context, path));
+  for (const [path, mode] of FORWARDED) {
+    routes.post(path, (context) => forwardByBody(parts, context, { path, mode }));
   }
+  routes.route("/", transcriptionRoutes(parts));
   routes.get("/v1/models", async (context) => {
     // Just started, the headers of new files are still being read: no list is better than half of it.
     await parts.library.upToDate();
-    const data = parts.library.list().map((model) => modelObject(parts, model));
-    return context.json({ object: "list", data });
+    const models = parts.library.list();
+    if (dialectOf(context.req.raw) === "anthropic") {
+      return context.json(anthropicModels(models, context.req.query()));
+    }
+    return context.json({ object: "list", data: models.map((model) => modelObject(parts, model)) });
   });
   routes.get("/v1/models/:id{.+}", async (context) => {
     const model = await findModel(parts, context.req.param("id"));
+    if (dialectOf(context.req.raw) === "anthropic") return context.json(anthropicModel(model));
     return context.json(modelObject(parts, model));
   });
   return routes;
-}
-
-async function forwardByBody(
-  parts: Parts,
-  context: Context<GatewayEnv>,
-  path: string,
-): Promise<Response> {
-  const bytes = await readBody(context.req.raw, parts.config().bodyLimitBytes);
-  const body = parseJson(bytes);
-  const model = await findModel(parts, modelName(body.model));
-  refuseRemoteMedia(body);
-  return await forward(parts, {
-    context,
-    model,
-    path,
-    body: bytes,
-    stream: body.stream === true,
-    keepAliveMs: keepAliveOf(body),
-  });
-}
-
-/** The request's `model`: text, or absent where only one is installed. */
-export function modelName(value: unknown): string | null {
-  if (value === undefined || value === null) return null;
-  if (typeof value === "string") return value;
-  throw new AppError("invalid_request", 'Cannot read "model": it must be a string', {
-    param: "model",
-  });
-}
-
-/** The request's `keep_alive`, as Ollama's clients write it: a duration, seconds, -1 for ever. */
-export function keepAliveOf(body: Record<string, unknown>): number | undefined {
-  const value = body.keep_alive;
-  if (value === undefined || value === null) return undefined;
-  const keepAliveMs = typeof value === "string" || typeof value === "number"
-    ? parseDuration(value)
-    : null;
-  if (keepAliveMs !== null) return keepAliveMs;
-  throw new AppError(
-    "invalid_request",
-    'Cannot read "keep_alive": write a duration such as "10m", seconds, or -1 for ever',
-    { param: "keep_alive" },
-  );
 }
 
 function modelObject(parts: Parts, model: Model) {

@@ -10,6 +10,7 @@ import type { Orchestrator } from "../orchestrator/orchestrator.ts";
 import type { HostPort } from "../runtime/host_port.ts";
 import type { Departures } from "./departures.ts";
 import type { Events } from "./events.ts";
+import type { LogTail } from "./log_tail.ts";
 import type { Requests } from "./requests.ts";
 
 export interface Parts {
@@ -22,6 +23,8 @@ export interface Parts {
   /** Port on which the gateway listens; the guard compares it with `Host`. */
   port(): number;
   log: Log;
+  /** The server's own last lines. */
+  logTail: LogTail;
   host: HostPort;
   hardware: Hardware;
   library: Library;

@@ -7,13 +7,18 @@ import { findModel } from "./find_model.ts";
 import { forward } from "./forward.ts";
 import type { GatewayEnv } from "./gateway_env.ts";
 import { parseJson, readBody } from "./json_body.ts";
-import { refuseRemoteMedia } from "./media.ts";
-import { keepAliveOf } from "./openai.ts";
+import { checkMedia } from "./media.ts";
+import { keepAliveOf } from "./model_request.ts";
 import type { Parts } from "./parts.ts";
+import { modeBeside, modeOfPath } from "./serving_mode.ts";
 
 const PREFIX = "/upstream/";
 /** First parts of llama-server's paths that are for its own parent or show what others wrote. */
-const NOT_OFFERED = new Set(["slots", "tools", "models", "cors-proxy", "mcp", "lora-adapters"]);
+const NOT_OFFERED = new Set([
+  ...["slots", "tools", "models", "cors-proxy", "mcp", "lora-adapters"],
+  // Answers that outlive their client are not asked for, so there are none to join.
+  "stream",
+]);
 
 export function upstreamRoutes(parts: Parts): Hono<GatewayEnv> {
   const routes = new Hono<GatewayEnv>();
@@ -42,7 +47,7 @@ export async function forwardNative(
   // Only JSON has fields; what else a route takes (a file to transcribe) is its own matter.
   const isJson = body[0] === 0x7b;
   const fields = isJson ? parseJson(body) : {};
-  refuseRemoteMedia(fields);
+  checkMedia(fields, model);
   return await forward(parts, {
     context,
     model,
@@ -50,6 +55,7 @@ export async function forwardNative(
     body,
     contentType: isJson ? "application/json" : context.req.header("content-type") ?? null,
     stream: fields.stream === true,
+    mode: modeBeside(model, modeOfPath(target.path)),
     keepAliveMs: keepAliveOf(fields),
   });
 }
