@@ -11,9 +11,9 @@ import type { Log } from "./log.ts";
 import type { Library, Model } from "./models/library.ts";
 import type { Registry } from "./models/registry.ts";
 import type { Entry } from "./orchestrator/entry.ts";
-import { gpuRoom } from "./orchestrator/gpu_room.ts";
 import { launchPlan } from "./orchestrator/launch_plan.ts";
-import { type Machine, planLoad } from "./orchestrator/load_plan.ts";
+import { planLoad } from "./orchestrator/load_plan.ts";
+import { machineOf } from "./orchestrator/machine.ts";
 import { Orchestrator } from "./orchestrator/orchestrator.ts";
 
 import type { HostPort } from "./runtime/host_port.ts";
@@ -57,7 +57,12 @@ export function createOrchestrator(parts: OrchestratorParts): Orchestrator {
         host.call("runtime", { retry: true }),
       ]);
       hardware.update(reading);
-      return planLoad(machineOf(parts, orchestrator.heldBeside(model.id)), {
+      const machine = machineOf({
+        ...orchestrator.heldBeside(model.id),
+        snapshot: hardware.snapshot(),
+        runtime: parts.runtime(),
+      });
+      return planLoad(machine, {
         facts: factsOf(model),
         settings: registry.settingsOf(model.id),
         mmprojBytes: model.mmprojBytes,
@@ -78,25 +83,6 @@ export function createOrchestrator(parts: OrchestratorParts): Orchestrator {
     onChange: parts.onChange,
   });
   return orchestrator;
-}
-
-/** This machine as the last reading and the runtime describe it, and what models hold of it. */
-export function machineOf(
-  { hardware, runtime }: Pick<OrchestratorParts, "hardware" | "runtime">,
-  held: Pick<Machine, "evictable" | "pinned">,
-): Machine {
-  const { reading, totalBytes, budgetBytes, availableBytes, threads } = hardware.snapshot();
-  const { devices, build } = runtime();
-  return {
-    ...held,
-    totalRamBytes: totalBytes,
-    budgetBytes,
-    availableBytes,
-    gpu: gpuRoom(devices, reading?.gpus ?? []),
-    threads,
-    cpuFeatures: reading?.cpu.features ?? [],
-    build,
-  };
 }
 
 function factsOf(model: Model) {

@@ -8,6 +8,7 @@ import { Departures } from "./gateway/departures.ts";
 import { Doors } from "./gateway/doors.ts";
 import { Events } from "./gateway/events.ts";
 import { findModel } from "./gateway/find_model.ts";
+import { Fits, UNMEASURED } from "./gateway/fits.ts";
 import type { Parts } from "./gateway/parts.ts";
 import { Requests } from "./gateway/requests.ts";
 import { listen } from "./gateway/listen.ts";
@@ -121,6 +122,7 @@ async function startServer(init: Init, post: (message: ToHost) => void) {
     logTail,
     host,
     hardware,
+    fits: new Fits({ hardware, orchestrator, runtime: () => runtime, speeds: UNMEASURED }),
     registry,
     library,
     orchestrator,

@@ -10,6 +10,7 @@ import type { Orchestrator } from "../orchestrator/orchestrator.ts";
 import type { HostPort } from "../runtime/host_port.ts";
 import type { Departures } from "./departures.ts";
 import type { Events } from "./events.ts";
+import type { Fits } from "./fits.ts";
 import type { LogTail } from "./log_tail.ts";
 import type { Requests } from "./requests.ts";
 
@@ -27,6 +28,7 @@ export interface Parts {
   logTail: LogTail;
   host: HostPort;
   hardware: Hardware;
+  fits: Fits;
   library: Library;
   registry: Registry;
   orchestrator: Orchestrator;

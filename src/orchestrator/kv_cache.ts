@@ -3,7 +3,7 @@
 
 import type { CacheType } from "../host/messages.ts";
 import type { GgufFacts } from "../models/gguf.ts";
-import { type Attention, attentionOf, isRecurrent, slidingWindowOf } from "./layer_kinds.ts";
+import { type Attention, layerKindsOf, slidingWindowOf } from "./layer_kinds.ts";
 import { ModelKeys } from "./model_keys.ts";
 
 export interface KvSize {
@@ -96,36 +96,38 @@ interface KeptLayer {
 }
 
 function keptLayers(facts: GgufFacts, types: KvTypes): KeptLayer[] {
-  const keys = new ModelKeys(facts);
+  const kindOf = layerKindsOf(facts);
+  const headBytes = headBytesOf(facts, types);
   const perState = stateNumbers(facts) * STATE_BYTES;
   return Array.from({ length: facts.blockCount ?? 0 }, (_, layer) => {
-    const attention = attentionOf(facts, layer);
+    const { attention, isRecurrent } = kindOf(layer);
+    const heads = facts.headCountKv[layer] ?? 0;
     return {
       attention,
-      cellBytes: attention === "none"
-        ? 0
-        : cellBytes(facts, { keys, layer, isSliding: attention === "sliding", types }),
-      stateBytes: isRecurrent(facts, layer) ? perState : 0,
+      cellBytes: attention === "none" ? 0 : heads * headBytes[attention],
+      stateBytes: isRecurrent ? perState : 0,
     };
   });
 }
 
-interface CellOptions {
-  keys: ModelKeys;
-  layer: number;
-  isSliding: boolean;
-  types: KvTypes;
-}
-
-function cellBytes(facts: GgufFacts, { keys, layer, isSliding, types }: CellOptions): number {
-  const heads = facts.headCountKv[layer] ?? 0;
-  const own = (name: string) => isSliding ? keys.count(name) : null;
-  const keyLength = own("attention.key_length_swa") ?? facts.keyLength ?? 0;
-  const valueLength = own("attention.value_length_swa") ?? facts.valueLength ?? 0;
-  const keyBytes = heads * keyLength * BYTES_OF[types.cacheTypeK ?? "f16"];
+/** Of one head's cell, by what the layer attends to. */
+function headBytesOf(facts: GgufFacts, types: KvTypes): Record<"full" | "sliding", number> {
+  const keys = new ModelKeys(facts);
+  const keyType = BYTES_OF[types.cacheTypeK ?? "f16"];
   // MLA keeps one latent vector, from which values are computed again (DeepSeek-V2, section 2.1).
-  if (keys.count("attention.key_length_mla") !== null) return keyBytes;
-  return keyBytes + heads * valueLength * BYTES_OF[types.cacheTypeV ?? "f16"];
+  const valueType = keys.count("attention.key_length_mla") === null
+    ? BYTES_OF[types.cacheTypeV ?? "f16"]
+    : 0;
+  const bytes = (key: number, value: number) => key * keyType + value * valueType;
+  const key = facts.keyLength ?? 0;
+  const value = facts.valueLength ?? 0;
+  return {
+    full: bytes(key, value),
+    sliding: bytes(
+      keys.count("attention.key_length_swa") ?? key,
+      keys.count("attention.value_length_swa") ?? value,
+    ),
+  };
 }
 
 /** Numbers in the state of one recurrent layer of one slot. */

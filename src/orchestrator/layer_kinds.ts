@@ -69,6 +69,9 @@ const HYBRID: ReadonlySet<string> = new Set([
 const INTERVAL: ReadonlySet<string> = new Set(["qwen3next", "qwen35", "qwen35moe"]);
 const DEFAULT_INTERVAL = 4;
 
+/** Attention and a state side by side in each layer. */
+const FALCON_H1 = "falcon-h1";
+
 /** Gemma 3n: the layers after these reuse what the first ones keep. */
 const GEMMA3N_OWN_LAYERS = 20;
 
@@ -83,30 +86,49 @@ export function slidingWindowOf(facts: GgufFacts): number | null {
   return facts.slidingWindow || rule.windowTokens;
 }
 
-export function attentionOf(facts: GgufFacts, layer: number): Attention {
-  const architecture = facts.architecture ?? "";
-  if (ENCODER_ARCHITECTURES.has(architecture) || RECURRENT.has(architecture)) return "none";
-  if ((facts.headCountKv[layer] ?? 0) === 0 || layer >= layersWithOwnKv(facts)) return "none";
-  if (architecture !== "falcon-h1" && isRecurrent(facts, layer)) return "none";
-  return isSliding(facts, layer) ? "sliding" : "full";
+export interface LayerKind {
+  attention: Attention;
+  /** It keeps a state, alone or beside its attention. */
+  isRecurrent: boolean;
 }
 
-export function isRecurrent(facts: GgufFacts, layer: number): boolean {
+/** Each layer's kind, by its number from 0. The header is asked once for all of them. */
+export function layerKindsOf(facts: GgufFacts): (layer: number) => LayerKind {
   const architecture = facts.architecture ?? "";
-  // Falcon-H1 runs both side by side in each layer.
-  if (RECURRENT.has(architecture) || architecture === "falcon-h1") return true;
+  const isRecurrent = recurrentOf(facts);
+  const isSliding = slidingOf(facts);
+  const ownLayers = layersWithOwnKv(facts);
+  const isBlind = ENCODER_ARCHITECTURES.has(architecture) || RECURRENT.has(architecture);
+  const hasBoth = architecture === FALCON_H1;
+  return (layer) => {
+    const recurrent = isRecurrent(layer);
+    const attends = !isBlind && (facts.headCountKv[layer] ?? 0) > 0 && layer < ownLayers &&
+      (hasBoth || !recurrent);
+    return {
+      attention: !attends ? "none" : isSliding(layer) ? "sliding" : "full",
+      isRecurrent: recurrent,
+    };
+  };
+}
+
+type Ask = (layer: number) => boolean;
+
+function recurrentOf(facts: GgufFacts): Ask {
+  const architecture = facts.architecture ?? "";
+  if (RECURRENT.has(architecture) || architecture === FALCON_H1) return () => true;
   const keys = new ModelKeys(facts);
   const listed = keys.list("attention.recurrent_layers");
   if (listed !== null) {
-    return listed.length === facts.blockCount ? listed[layer] === 1 : listed.includes(layer);
+    const isByLayer = listed.length === facts.blockCount;
+    return (layer) => isByLayer ? listed[layer] === 1 : listed.includes(layer);
   }
   const interval = keys.count("full_attention_interval") ??
     (INTERVAL.has(architecture) ? DEFAULT_INTERVAL : null);
-  if (interval !== null && interval > 0) return (layer + 1) % interval !== 0;
-  if (!HYBRID.has(architecture) || (facts.headCountKv[layer] ?? 0) > 0) return false;
+  if (interval !== null && interval > 0) return (layer) => (layer + 1) % interval !== 0;
+  if (!HYBRID.has(architecture)) return () => false;
   // Nemotron-H also has layers that are nothing but a feed-forward network.
   const feedForward = architecture.startsWith("nemotron") ? keys.list("feed_forward_length") : null;
-  return (feedForward?.[layer] ?? 0) === 0;
+  return (layer) => (facts.headCountKv[layer] ?? 0) === 0 && (feedForward?.[layer] ?? 0) === 0;
 }
 
 function layersWithOwnKv(facts: GgufFacts): number {
@@ -123,13 +145,13 @@ function slidingRuleOf(facts: GgufFacts): Sliding | null {
   return only === null || only === facts.blockCount ? rule : null;
 }
 
-function isSliding(facts: GgufFacts, layer: number): boolean {
+function slidingOf(facts: GgufFacts): Ask {
   const rule = slidingRuleOf(facts);
-  if (rule === null || slidingWindowOf(facts) === null) return false;
+  if (rule === null || slidingWindowOf(facts) === null) return () => false;
   const keys = new ModelKeys(facts);
   const pattern = keys.list("attention.sliding_window_pattern");
-  if (pattern !== null) return pattern[layer] === 1;
+  if (pattern !== null) return (layer) => pattern[layer] === 1;
   const period = keys.count("attention.sliding_window_pattern") ?? rule.period;
-  if (period === null || period === 0) return false;
-  return rule.isFullFirst ? layer % period !== 0 : layer % period < period - 1;
+  if (period === null || period === 0) return () => false;
+  return (layer) => rule.isFullFirst ? layer % period !== 0 : layer % period < period - 1;
 }

@@ -2,6 +2,7 @@
 // room enough, else in the place of others. How it lies there is placement.ts's, who goes eviction.ts's.
 
 import { type GpuRoom, vramFree, withFreed } from "./gpu_room.ts";
+import type { Machine } from "./machine.ts";
 import type { MemoryPools } from "./memory_need.ts";
 import {
   type Placement,
@@ -9,26 +10,6 @@ import {
   planPlacement,
   usefulContext,
 } from "./placement.ts";
-
-/** What there is to load on, at one moment. Bytes; null = unknown. */
-export interface Machine {
-  totalRamBytes: number | null;
-  /** RAM that all models together may use. */
-  budgetBytes: number | null;
-  /** RAM that the system can give now without swapping. */
-  availableBytes: number | null;
-  /** GPUs with what is free of them now; null = the runtime has none. */
-  gpu: GpuRoom | null;
-  /** What other models hold that may go for this one. */
-  evictable: MemoryPools;
-  /** What those hold that must stay. */
-  pinned: MemoryPools;
-  /** Of an instance whose user set none. */
-  threads: number;
-  cpuFeatures: readonly string[];
-  /** Of the runtime; null = unknown. */
-  build: number | null;
-}
 
 /** One model as it would be loaded. */
 export type LoadOptions = Pick<
@@ -129,7 +110,9 @@ export function chooseRoom(machine: Machine, options: LoadOptions): ChosenRoom {
     placement.memory.vramBytes <= (vramFree(room.gpu) ?? Infinity);
   const beside = hasRoom ? placement : null;
   const { ramBytes, vramBytes } = machine.evictable;
-  if (ramBytes === 0 && vramBytes === 0) {
+  // With the others gone it would have no more layers on the GPU, and needs no more context.
+  const isEnough = hasRoom && placement.contextTokens >= usefulContext(options.facts);
+  if (vramBytes === 0 && (ramBytes === 0 || isEnough)) {
     return { room: hasRoom ? "beside" : null, placement, beside };
   }
   const go = placeIn(machine, "go", options);

@@ -107,19 +107,15 @@ export function memoryNeedOf(
     }
     const first = firstGpuBlock(units, layers);
     const isWhole = first === 0;
-    const inRam = isWhole ? 0 : Math.max(...units.blocks.slice(0, first));
+    const inRam = sumOf(units.blocks, { to: first });
+    const onGpu = sumOf(units.blocks, { from: first });
+    const kvOnGpu = sumOf(kv.layerBytes, { from: first });
     const share: GpuShare = {
-      layersBytes: Math.ceil(
-        units.headBytes + sum(units.blocks.slice(first)) + sum(kv.layerBytes.slice(first)) +
-          base.extraBytes,
-      ),
-      eachBytes: Math.ceil(graph.layers + LARGEST_TENSOR_SHARE * inRam) +
+      layersBytes: Math.ceil(units.headBytes + onGpu.sum + kvOnGpu.sum + base.extraBytes),
+      eachBytes: Math.ceil(graph.layers + LARGEST_TENSOR_SHARE * inRam.largest) +
         (gpu.unified ? 0 : GPU_CONTEXT_BYTES),
       firstBytes: base.mmprojBytes + graph.projector,
-      largestLayerBytes: Math.ceil(
-        Math.max(units.headBytes, ...units.blocks.slice(first)) +
-          Math.max(0, ...kv.layerBytes.slice(first)),
-      ),
+      largestLayerBytes: Math.ceil(Math.max(units.headBytes, onGpu.largest) + kvOnGpu.largest),
     };
     const contextsBytes = gpu.unified ? 0 : gpu.count * GPU_CONTEXT_BYTES;
     const onGpus = share.layersBytes + share.eachBytes * gpu.count + share.firstBytes;
@@ -233,8 +229,14 @@ function feedForward(facts: GgufFacts): { width: number; expertWidth: number } {
   };
 }
 
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
+function sumOf(values: readonly number[], { from = 0, to = values.length }) {
+  let sum = 0;
+  let largest = 0;
+  for (let index = from; index < to; index++) {
+    sum += values[index]!;
+    if (values[index]! > largest) largest = values[index]!;
+  }
+  return { sum, largest };
 }
 
 function isOldBuild(build: number | null): boolean {

@@ -11,6 +11,7 @@ import { crashedTooOften, noteCrash } from "./crashes.ts";
 import { Entry, type Lease } from "./entry.ts";
 import { heldBy } from "./eviction.ts";
 import { Loads, type LoadsOptions } from "./loads.ts";
+import type { HeldMemory } from "./machine.ts";
 import { type MemoryPools, takenBy } from "./memory_need.ts";
 
 export interface AcquireOptions {
@@ -189,7 +190,7 @@ export class Orchestrator implements AsyncDisposable {
   }
 
   /** What all others hold: of `evictable` they may be relieved for this model. */
-  heldBeside(modelId: string | null): { evictable: MemoryPools; pinned: MemoryPools } {
+  heldBeside(modelId: string | null): HeldMemory {
     const evictable: MemoryPools[] = [];
     const pinned: MemoryPools[] = [];
     for (const entry of this.#entries.values()) {
