@@ -2,7 +2,7 @@
 
 import { type Context, Hono } from "@hono/hono";
 import { findModel } from "./find_model.ts";
-import { formField } from "./form_field.ts";
+import { formFields } from "./form_fields.ts";
 import { forward } from "./forward.ts";
 import type { GatewayEnv } from "./gateway_env.ts";
 import { readBody } from "./json_body.ts";
@@ -21,8 +21,8 @@ export function transcriptionRoutes(parts: Parts): Hono<GatewayEnv> {
 async function transcribe(parts: Parts, context: Context<GatewayEnv>): Promise<Response> {
   const body = await readBody(context.req.raw, parts.config().bodyLimitBytes);
   const contentType = context.req.header("content-type") ?? null;
-  const field = (name: string) => formField(body, { contentType, name });
-  const model = await findModel(parts, field("model"));
+  const fields = formFields(body, contentType);
+  const model = await findModel(parts, fields.get("model") ?? null);
   checkCapability(model, { medium: "audio", param: "model" });
   return await forward(parts, {
     context,
@@ -31,6 +31,6 @@ async function transcribe(parts: Parts, context: Context<GatewayEnv>): Promise<R
     body,
     contentType,
     mode: modeBeside(model, "chat"),
-    stream: field("stream") === "true",
+    stream: fields.get("stream") === "true",
   });
 }

@@ -1,43 +1,44 @@
-// One text field of a multipart form, found in the body's bytes; the form itself is passed on untouched.
+// The text fields of a multipart form, found in the body's bytes; the form itself is passed on untouched.
 
 import { AppError } from "../errors.ts";
 
 /** A field is a word or two: what is longer is none. */
 const LONGEST_FIELD_BYTES = 4_096;
+const MOST_FIELDS = 100;
 const LONGEST_HEAD_BYTES = 8_192;
 const CR = 13;
+const LF = 10;
 const DASH = 45;
 /** One character per byte. */
 const latin1 = new TextDecoder("latin1");
 
 /**
- * The first field of this name; null where there is none. What files hold is passed over.
+ * By name, the first of each. What files hold is passed over, and so is a text that is no field's.
  *
  * Errors: `invalid_request` where the body is no multipart form.
  */
-export function formField(
-  body: Uint8Array,
-  { contentType, name }: { contentType: string | null; name: string },
-): string | null {
+export function formFields(body: Uint8Array, contentType: string | null): Map<string, string> {
   const boundary = boundaryOf(contentType);
   if (boundary === null) {
     throw new AppError("invalid_request", "Cannot read the body: send it as multipart/form-data");
   }
   const mark = new TextEncoder().encode(`--${boundary}`);
+  const fields = new Map<string, string>();
   let at = startsWith(body, mark, 0) ? mark.length : nextMark(body, { mark, from: 0 });
   if (at === null) throw incomplete();
   // After the last mark come two dashes.
   while (body[at] !== DASH) {
-    const head = headAt(body, at);
-    const end = nextMark(body, { mark, from: head.end });
+    const { name, end: start } = headAt(body, at);
+    const end = nextMark(body, { mark, from: start });
     if (end === null) throw incomplete();
-    if (head.name === name) {
-      const value = body.subarray(head.end, end - mark.length - 2);
-      return value.length > LONGEST_FIELD_BYTES ? null : new TextDecoder().decode(value);
+    const value = body.subarray(start, end - mark.length - 2);
+    if (name !== null && value.length <= LONGEST_FIELD_BYTES && !fields.has(name)) {
+      if (fields.size >= MOST_FIELDS) throw incomplete();
+      fields.set(name, new TextDecoder().decode(value));
     }
     at = end;
   }
-  return null;
+  return fields;
 }
 
 function boundaryOf(contentType: string | null): string | null {
@@ -62,9 +63,10 @@ function nextMark(
   body: Uint8Array,
   { mark, from }: { mark: Uint8Array; from: number },
 ): number | null {
-  // The value before may be empty: its end is the head's.
-  for (let at = body.indexOf(CR, from); at >= 0; at = body.indexOf(CR, at + 1)) {
-    if (body[at + 1] === 10 && startsWith(body, mark, at + 2)) return at + 2 + mark.length;
+  // Byte by byte: sound may be full of line breaks, and a search for each would cost more.
+  for (let at = from; at < body.length; at++) {
+    if (body[at] !== CR || body[at + 1] !== LF) continue;
+    if (startsWith(body, mark, at + 2)) return at + 2 + mark.length;
   }
   return null;
 }
