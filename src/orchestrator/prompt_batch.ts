@@ -2,6 +2,7 @@
 // prompt that nobody waits for only between batches, so one batch must not take long.
 
 import type { GgufFacts } from "../models/gguf.ts";
+import { activeBytes } from "./bytes_per_token.ts";
 
 export interface PromptBatchOptions {
   threads: number;
@@ -69,15 +70,6 @@ function attentionOperations(facts: GgufFacts, contextTokens: number): number {
   const heads = facts.headCount.reduce((sum, each) => sum + each, 0);
   const numbers = (facts.keyLength ?? 0) + (facts.valueLength ?? 0);
   return 2 * heads * numbers * Math.min(contextTokens, LONG_PROMPT_TOKENS);
-}
-
-/** Bytes of the weights that one token is multiplied with: no embedding table, only chosen experts. */
-export function activeBytes(facts: GgufFacts): number {
-  const idleShare = facts.expertCount && facts.expertUsedCount
-    ? 1 - Math.min(1, facts.expertUsedCount / facts.expertCount)
-    : 0;
-  const bytes = facts.weightsBytes - facts.tokenEmbeddingBytes - facts.expertBytes * idleShare;
-  return Math.max(0, bytes);
 }
 
 /** By the label's own number: `Q4_K_M` has scales and some larger layers on top of 4 bits. */
