@@ -14,10 +14,13 @@ export async function within<T>(promise: Promise<T>, limitMs: number): Promise<T
 /** Resolves after the delay, or as soon as the signal fires; it never rejects. */
 export function abortableDelay(delayMs: number, signal: AbortSignal): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, delayMs);
-  signal.addEventListener("abort", () => {
+  // A signal may outlive thousands of waits: none leaves its listener behind.
+  const end = () => {
     clearTimeout(timer);
+    signal.removeEventListener("abort", end);
     resolve();
-  });
+  };
+  const timer = setTimeout(end, signal.aborted ? 0 : delayMs);
+  signal.addEventListener("abort", end);
   return promise;
 }
