@@ -14,7 +14,6 @@ const MOST_TOKENS = 1e9;
 
 /** Throws `Misfit`. */
 export function parseModelShape(shape: JsonField): ModelShape {
-  const block_count = shape.get("block_count").count({ least: 1, most: MOST_LAYERS });
   const ssm = shape.get("ssm");
   const shortconv = shape.get("shortconv");
   return {
@@ -23,11 +22,11 @@ export function parseModelShape(shape: JsonField): ModelShape {
       pattern: /^[a-z0-9][a-z0-9_.-]*$/,
       kind: "an architecture such as llama",
     }),
-    block_count,
+    block_count: shape.get("block_count").count({ least: 1, most: MOST_LAYERS }),
     embedding_length: shape.get("embedding_length").count({ least: 1, most: MOST_WIDTH }),
-    feed_forward_length: perLayerOf(shape.get("feed_forward_length"), block_count),
+    feed_forward_length: perLayerOf(shape.get("feed_forward_length")),
     head_count: shape.get("head_count").count({ least: 1, most: MOST_WIDTH }),
-    head_count_kv: perLayerOf(shape.get("head_count_kv"), block_count),
+    head_count_kv: perLayerOf(shape.get("head_count_kv")),
     key_length: shape.get("key_length").count({ least: 1, most: MOST_WIDTH }),
     value_length: shape.get("value_length").count({ least: 1, most: MOST_WIDTH }),
     vocab_size: shape.get("vocab_size").count({ least: 1, most: MOST_VOCABULARY }),
@@ -41,7 +40,7 @@ export function parseModelShape(shape: JsonField): ModelShape {
       sliding_window_pattern: MOST_LAYERS,
       key_length_swa: MOST_WIDTH,
       value_length_swa: MOST_WIDTH,
-      shared_kv_layers: block_count,
+      shared_kv_layers: MOST_LAYERS,
       full_attention_interval: MOST_LAYERS,
       embedding_length_per_layer_input: MOST_WIDTH,
       position_count: MOST_VOCABULARY,
@@ -60,9 +59,11 @@ export function parseModelShape(shape: JsonField): ModelShape {
   };
 }
 
-function perLayerOf(field: JsonField, layers: number): PerLayer {
+function perLayerOf(field: JsonField): PerLayer {
   if (!Array.isArray(field.value)) return field.count({ most: MOST_WIDTH });
-  return field.list({ least: 1, most: layers }).map((each) => each.count({ most: MOST_WIDTH }));
+  return field.list({ least: 1, most: MOST_LAYERS }).map((each) =>
+    each.count({ most: MOST_WIDTH })
+  );
 }
 
 function optional<K extends string>(
