@@ -2,14 +2,17 @@
 // verdict is fit.ts's.
 
 import type { Badge, BadgeCode, BadgeLevel } from "../api_types.ts";
-import { formatNeed, formatRoom, type MemoryPools } from "./memory_need.ts";
+import { formatNear, formatNeed, formatRoom, type MemoryPools } from "./memory_need.ts";
 
 export interface Verdict {
   code: BadgeCode;
   need: MemoryPools;
   /** What is free for it now, other models left as they are; null = unknown. */
   free: { ramBytes: number | null; vramBytes: number | null };
+  /** RAM that all models together may use. */
   budgetBytes: number | null;
+  /** What empty GPUs have for models; null = unknown, or none of their own. */
+  vramBytes: number | null;
   /** Tokens that one slot could hold. */
   context: number;
   gpuLayers: number;
@@ -49,7 +52,7 @@ export function badgeOf(verdict: Verdict): Badge {
       tokens_per_second: verdict.tokensPerSecond,
       ...(instead !== undefined && {
         largest_weights_bytes: instead.weightsBytes,
-        choose: instead.byQuantization ? "smaller_quantization" : "smaller_model",
+        choose: choiceOf(verdict),
       }),
     },
     reason: reasonOf(verdict),
@@ -91,28 +94,47 @@ function reasonOf(verdict: Verdict): string {
 
 /** `Needs 2.4 GB, you have 5.1 GB free` */
 function memoryWords({ need, free }: Verdict): string {
-  const ram = formatNeed(need.ramBytes);
+  const ram = words(need.ramBytes, free.ramBytes);
   if (need.vramBytes === 0) {
-    return free.ramBytes === null
-      ? `Needs ${ram}`
-      : `Needs ${ram}, you have ${formatRoom(free.ramBytes)} free`;
+    return ram.free === null ? `Needs ${ram.need}` : `Needs ${ram.need}, you have ${ram.free} free`;
   }
-  const both = `Needs ${formatNeed(need.vramBytes)} on the GPU and ${ram} of RAM`;
-  return free.ramBytes === null || free.vramBytes === null
+  const vram = words(need.vramBytes, free.vramBytes);
+  const both = `Needs ${vram.need} on the GPU and ${ram.need} of RAM`;
+  return ram.free === null || vram.free === null
     ? both
-    : `${both}, you have ${formatRoom(free.vramBytes)} and ${formatRoom(free.ramBytes)} free`;
+    : `${both}, you have ${vram.free} and ${ram.free} free`;
 }
 
-function tooLarge({ need, budgetBytes, instead }: Verdict): string {
+/** Rounded in such a way that what fits looks as if it fitted, and what does not does not. */
+function words(needBytes: number, freeBytes: number | null) {
+  if (freeBytes === null) return { need: formatNeed(needBytes), free: null };
+  return needBytes <= freeBytes
+    ? { need: formatNear(needBytes), free: formatNear(freeBytes) }
+    : { need: formatNeed(needBytes), free: formatRoom(freeBytes) };
+}
+
+/** What would help, in the words of `values.choose`. */
+function choiceOf({ need, budgetBytes, instead }: Verdict): string {
+  // More layers than fit are only there where a user asked for them.
+  if (budgetBytes === null || need.ramBytes <= budgetBytes) return "fewer_gpu_layers";
+  return instead?.byQuantization ? "smaller_quantization" : "smaller_model";
+}
+
+function tooLarge(verdict: Verdict): string {
+  const { need, budgetBytes, vramBytes, instead } = verdict;
+  const choice = choiceOf(verdict);
+  if (choice === "fewer_gpu_layers") {
+    return `Needs ${formatNeed(need.vramBytes)} on the GPU, which has ` +
+      `${formatRoom(vramBytes ?? 0)} for models. Set fewer GPU layers`;
+  }
   const part = need.vramBytes === 0
     ? ""
     : ` of RAM beside ${formatNeed(need.vramBytes)} on the GPU`;
-  const choice = instead?.byQuantization ? "smaller quantization" : "smaller model";
   const most = instead === undefined || instead.weightsBytes === 0
     ? ""
     : `, of at most ${formatRoom(instead.weightsBytes)}`;
   return `Needs ${formatNeed(need.ramBytes)}${part}, this computer has ` +
-    `${formatRoom(budgetBytes ?? 0)} for models. Choose a ${choice}${most}`;
+    `${formatRoom(budgetBytes ?? 0)} for models. Choose a ${choice.replace("_", " ")}${most}`;
 }
 
 /** Rounded down, so that what is below a limit never looks as if it reached it. */

@@ -7,15 +7,14 @@ import { badgeOf } from "./badge.ts";
 import { type GpuRoom, vramFree, withFreed } from "./gpu_room.ts";
 import {
   chooseRoom,
-  fitsRam,
+  fitsRoom,
   type LoadOptions,
   placeIn,
   type RoomName,
   roomOf,
 } from "./load_plan.ts";
 import type { Machine } from "./machine.ts";
-import { GPU_CONTEXT_BYTES } from "./memory_need.ts";
-import { roomOn } from "./offload.ts";
+import { type GpuDevice, roomOn } from "./offload.ts";
 import { type Placement, usefulContext } from "./placement.ts";
 import { Sizing } from "./sizing.ts";
 import { expectedTokensPerSecond } from "./speed.ts";
@@ -57,6 +56,7 @@ export function planFit(machine: FitMachine, options: FitOptions): FitAnswer {
     need: memory,
     free: { ramBytes: roomOf(machine, "beside").ramBytes, vramBytes: vramFree(machine.gpu) },
     budgetBytes: machine.budgetBytes,
+    vramBytes: vramFree(roomOf(machine, "alone").gpu),
     context: contextTokens,
     gpuLayers,
     tokensPerSecond,
@@ -102,7 +102,7 @@ function widerRoom(machine: FitMachine, options: FitOptions): Judged {
   const rooms: [RoomName, BadgeCode][] = [["all", "needs_unload"], ["alone", "memory_in_use"]];
   for (const [name, code] of rooms) {
     const placement = placeIn(machine, name, options);
-    if (fitsRam(placement, roomOf(machine, name))) return { code, placement };
+    if (fitsRoom(placement, roomOf(machine, name))) return { code, placement };
   }
   return { code: "too_large", placement: placeIn(machine, "alone", options) };
 }
@@ -147,24 +147,23 @@ function gpuPart({ gpu, gpuBytesPerSecond, ramBytesPerSecond }: FitMachine, plac
 
 /** What would fit with a useful context: a smaller quantization, or another model. */
 function insteadOf(machine: FitMachine, options: FitOptions) {
-  const { facts, mmprojBytes, extraBytes = 0 } = options;
+  const { facts } = options;
+  const cards = emptyCards(machine.gpu);
+  const kind = machine.gpu && { ...machine.gpu, count: Math.max(1, cards.length) };
   const settings = { ...options.settings, context: null };
-  const sizing = new Sizing({ ...machine, ...options, settings }, null);
-  const need = sizing.need(usefulContext(facts));
-  const files = mmprojBytes + extraBytes;
-  const beside = need.totalBytes - need.weightsBytes + files;
-  const roomBytes = (machine.budgetBytes ?? 0) + cardBytes(machine.gpu, need.computeBytes);
-  const weightsBytes = Math.max(0, Math.floor(roomBytes - beside));
+  const need = new Sizing({ ...machine, ...options, settings }, kind)
+    .need(usefulContext(facts), 1);
+  const beside = need.totalBytes - facts.weightsBytes;
+  const roomBytes = (machine.budgetBytes ?? 0) + cards.reduce((sum, card) => sum + roomOn(card), 0);
+  // Layers are whole: on each card the place of one may stay empty, and one passes through it.
+  const wasted = 2 * cards.length / ((facts.blockCount ?? 0) + 1);
+  const weightsBytes = Math.max(0, Math.floor((roomBytes - beside) / (1 + wasted)));
   const least = facts.weightsBytes * Math.min(1, LEAST_BITS / bitsPerWeight(facts.quantization));
   return { weightsBytes, byQuantization: least <= weightsBytes };
 }
 
-/** What empty cards have for layers. */
-function cardBytes(gpu: GpuRoom | null, computeBytes: number): number {
-  if (gpu === null || gpu.unified) return 0;
-  const each = computeBytes + GPU_CONTEXT_BYTES;
-  const rooms = withFreed(gpu, Infinity)!.devices.map((device) => roomOn(device) - each);
-  return rooms.reduce((sum, room) => sum + Math.max(0, room), 0);
+function emptyCards(gpu: GpuRoom | null): readonly GpuDevice[] {
+  return gpu === null || gpu.unified ? [] : withFreed(gpu, Infinity)!.devices;
 }
 
 /** By the label's own number, about: what scales and larger layers add is the most at few bits. */

@@ -105,9 +105,7 @@ export interface ChosenRoom {
 
 export function chooseRoom(machine: Machine, options: LoadOptions): ChosenRoom {
   const placement = placeIn(machine, "beside", options);
-  const room = roomOf(machine, "beside");
-  const hasRoom = fitsRam(placement, room) &&
-    placement.memory.vramBytes <= (vramFree(room.gpu) ?? Infinity);
+  const hasRoom = fitsRoom(placement, roomOf(machine, "beside"));
   const beside = hasRoom ? placement : null;
   const { ramBytes, vramBytes } = machine.evictable;
   // With the others gone it would have no more layers on the GPU, and needs no more context.
@@ -116,7 +114,7 @@ export function chooseRoom(machine: Machine, options: LoadOptions): ChosenRoom {
     return { room: hasRoom ? "beside" : null, placement, beside };
   }
   const go = placeIn(machine, "go", options);
-  const fitsGo = fitsRam(go, roomOf(machine, "go"));
+  const fitsGo = fitsRoom(go, roomOf(machine, "go"));
   if (beside !== null && (!fitsGo || isAsGood(beside, go, options.facts))) {
     return { room: "beside", placement: beside, beside };
   }
@@ -128,8 +126,9 @@ function isAsGood(beside: Placement, go: Placement, facts: LoadOptions["facts"])
   return beside.contextTokens >= enough && (beside.layersOnGpu ?? 0) >= (go.layersOnGpu ?? 0);
 }
 
-export function fitsRam({ memory }: Placement, { ramBytes }: Room): boolean {
-  return ramBytes === null || memory.ramBytes <= ramBytes;
+export function fitsRoom({ memory }: Placement, { ramBytes, gpu }: Room): boolean {
+  return memory.ramBytes <= (ramBytes ?? Infinity) &&
+    memory.vramBytes <= (vramFree(gpu) ?? Infinity);
 }
 
 /** Null is no limit. */

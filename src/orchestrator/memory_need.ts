@@ -253,6 +253,11 @@ export function formatRoom(bytes: number): string {
   return format(bytes, Math.floor);
 }
 
+/** `4.2 GB`, to the nearest: where two sizes are set side by side. */
+export function formatNear(bytes: number): string {
+  return format(bytes, Math.round);
+}
+
 function format(bytes: number, round: (value: number) => number): string {
   if (bytes < 1e9) {
     const megabytes = round(bytes / 1e6);

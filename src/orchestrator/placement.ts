@@ -91,9 +91,10 @@ function asWished(options: PlacementOptions, gpu: GpuRoom): Placement {
   const layers = Math.min(wish, unitsOf(options.facts));
   const sizing = new Sizing(options, { ...gpu, count: gpu.devices.length });
   const contexts = contextsOf(options, sizing);
+  const useful = contexts.filter((tokens) => tokens >= usefulContext(options.facts));
   const fits = (tokens: number) => fitsRam(options, sizing.need(tokens, layers));
   const contextTokens =
-    last(contexts, (tokens) => fits(tokens) && fitsAll(sizing.need(tokens, layers), gpu.devices)) ??
+    last(useful, (tokens) => fits(tokens) && fitsAll(sizing.need(tokens, layers), gpu.devices)) ??
       last(contexts, fits) ?? contexts[0]!;
   return { ...placed(options, sizing, { contextTokens, layers }), gpuLayers: wish };
 }
