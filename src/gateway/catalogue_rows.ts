@@ -7,15 +7,14 @@ import { ROLES } from "../models/catalogue_entry.ts";
 import type { CatalogueEntry, CatalogueFile } from "../models/catalogue.ts";
 import type { GgufFacts } from "../models/gguf.ts";
 import { modelIdOf, splitNameOf } from "../models/model_names.ts";
-import { factsFromShape } from "../models/shape_facts.ts";
 import { bestForThisComputer } from "../orchestrator/badge.ts";
 
 export interface CatalogueRowOptions {
   /** Null where this computer is not known yet. */
   fitOf(facts: GgufFacts, options: { mmprojBytes: number }): { fit: Fit; badge: Badge } | null;
   isInstalled(model: { repo: string; file: string; id: string }): boolean;
-  /** What the Hub's own header says of a file; null = it was not read. */
-  factsOf?(entry: CatalogueEntry, file: CatalogueFile): GgufFacts | null;
+  /** Null where nothing is known but the size. */
+  factsOf(entry: CatalogueEntry, file: CatalogueFile): GgufFacts | null;
 }
 
 /** Best for this computer first, then what is recommended, compatible, not recommended. */
@@ -67,7 +66,7 @@ function modelOf(
   // The entry was read by the same rule, so the name is one.
   const id = modelIdOf(name) ?? entry.id;
   const mmprojBytes = file.projector?.sizeBytes ?? 0;
-  const facts = options.factsOf?.(entry, file) ?? approximateFacts(entry, file);
+  const facts = options.factsOf(entry, file);
   const found = facts === null ? null : options.fitOf(facts, { mmprojBytes });
   return {
     file: file.file,
@@ -80,12 +79,6 @@ function modelOf(
     fit: found?.fit ?? null,
     badge: found?.badge ?? null,
   };
-}
-
-function approximateFacts(entry: CatalogueEntry, file: CatalogueFile): GgufFacts | null {
-  if (entry.shape === null) return null;
-  const kind = entry.roles.find((role) => role === "embedding" || role === "rerank") ?? "chat";
-  return factsFromShape(entry.shape, { ...entry, ...file, kind });
 }
 
 /** The best quantization that fits: of those with the best level the largest. */

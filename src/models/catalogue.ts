@@ -25,7 +25,7 @@ import {
 } from "./catalogue_file.ts";
 import { isExact } from "./json_field.ts";
 import { type CachedRepo, RepoCache } from "./repo_cache.ts";
-import { type HubRepoInfo, parseHubRepoInfo } from "./catalogue_repo.ts";
+import { type HubRepoInfo, parseHubRepoInfo, withRepoInfo } from "./catalogue_repo.ts";
 
 export type { CatalogueEntry, CatalogueFile } from "./catalogue_entry.ts";
 export type { CatalogueProblem } from "./catalogue_file.ts";
@@ -55,6 +55,7 @@ export class Catalogue implements AsyncDisposable {
   readonly #log: Log;
   readonly #gatherMs: number;
   readonly #cache: RepoCache<HubRepoInfo>;
+  readonly #joined = new WeakMap<CatalogueEntry, { info: HubRepoInfo; entry: CatalogueEntry }>();
   #state: State | null = null;
   #isChanged = false;
   #isClosed = false;
@@ -75,9 +76,12 @@ export class Catalogue implements AsyncDisposable {
     await this.flush();
   }
 
-  /** A file that was changed by hand is read again. */
+  /**
+   * Each as the Hub knows it, as far as it was asked. The same objects as long as nothing changes. A
+   * file that was changed by hand is read again.
+   */
   async entries(): Promise<CatalogueEntry[]> {
-    return (await this.#current()).entries;
+    return (await this.#current()).entries.map((entry) => this.#known(entry));
   }
 
   /** What in the file cannot be used, and why. */
@@ -106,6 +110,16 @@ export class Catalogue implements AsyncDisposable {
     await this.#inTurn(async () => {
       if (this.#isChanged) await this.#write();
     });
+  }
+
+  #known(entry: CatalogueEntry): CatalogueEntry {
+    const info = this.#cache.get(entry.repo)?.info;
+    if (info === undefined) return entry;
+    const joined = this.#joined.get(entry);
+    if (joined?.info === info) return joined.entry;
+    const known = withRepoInfo(entry, info);
+    this.#joined.set(entry, { info, entry: known });
+    return known;
   }
 
   #writeSoon(): void {

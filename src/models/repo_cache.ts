@@ -50,6 +50,8 @@ export class RepoCache<Info> {
     const line = `${JSON.stringify(repo)}: ${JSON.stringify({ fetched_at: fetchedAt, info })}`;
     const bytes = new TextEncoder().encode(line).length;
     if (bytes > this.#mostBytes / 4) return false;
+    // At its end: of those of one moment, too, the first go first.
+    this.#kept.delete(repo);
     this.#kept.set(repo, { info, fetchedAt, line, bytes });
     this.#dropOldest();
     return true;
@@ -87,6 +89,8 @@ export class RepoCache<Info> {
   }
 
   #byAge(): [string, Kept<Info>][] {
-    return [...this.#kept].sort(([, a], [, b]) => a.fetchedAt < b.fetchedAt ? -1 : 1);
+    return [...this.#kept].sort(([, { fetchedAt: a }], [, { fetchedAt: b }]) =>
+      a < b ? -1 : a > b ? 1 : 0
+    );
   }
 }
