@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { CATALOGUE_FILE, MOST_FILE_BYTES, SCHEMA_FILE } from "../src/models/catalogue_file.ts";
 import defaults from "../src/models/default_catalogue.json" with { type: "json" };
 import { CatalogueHome, userModel } from "./support/catalogue_home.ts";
+import { soakCount } from "./support/soak.ts";
 
 const COUNT = defaults.models.length;
 const DEFAULT_IDS = defaults.models.map(({ id }) => id).sort();
@@ -202,4 +203,25 @@ Deno.test("Catalogue removes what a write left behind that was cut off", async (
   await ids(home);
   await home.close();
   assert.deepEqual(home.names(), [CATALOGUE_FILE, "models_registry.json.mine.tmp", SCHEMA_FILE]);
+});
+
+Deno.test("Catalogue's file is whole whenever its writer dies, and what was added to it stays", async () => {
+  const writer = join(import.meta.dirname!, "support/catalogue_writer.ts");
+  await using home = new CatalogueHome();
+  home.write({ models: [userModel()] });
+  for (let round = 0; round < soakCount(30); round++) {
+    const child = new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--quiet", "--no-check", writer, home.path],
+      stdout: "piped",
+    }).spawn();
+    const lines = child.stdout.getReader();
+    for (let writes = 0; writes < 1 + round % 7; writes++) await lines.read();
+    child.kill("SIGKILL");
+    await child.status;
+    await lines.cancel();
+    const { models, hub } = home.read();
+    assert.deepEqual([models[0]!["id"], models.length], ["mine", COUNT + 1]);
+    assert.ok(Object.keys(hub as Record<string, unknown>).length > 0);
+  }
+  assert.equal(home.names().filter((name) => name.includes("broken")).length, 0);
 });
