@@ -84,8 +84,8 @@ Deno.test("buildCommand() places layers by the devices that the build sees", () 
   assert.deepEqual(offload(0, false), ["--fit", "off"]);
   assert.deepEqual(offload(20, false), ["--fit", "off"]);
   assert.deepEqual(offload("auto", true), []);
-  assert.deepEqual(offload(0, true), ["-dev", "none"]);
-  assert.deepEqual(offload(20, true), ["-ngl", "20"]);
+  assert.deepEqual(offload(0, true), ["-dev", "none", "--fit", "off"]);
+  assert.deepEqual(offload(20, true), ["-ngl", "20", "--fit", "off"]);
   const error = failure(() =>
     argsFor({ gpuLayers: 0, extraArgs: ["--device", "CUDA0"] }, { hasDevices: true })
   );

@@ -80,6 +80,20 @@ Deno.test("LlamaLog sums several caches of a device and forgets what a probe pri
   assert.ok(Math.abs(log.memoryBytes! - expected * MIB) < 10);
 });
 
+Deno.test("LlamaLog tells what is on GPUs from what their drivers keep of the RAM", () => {
+  const log = logOf([
+    "load_tensors:   CPU_Mapped model buffer size =   281.81 MiB",
+    "load_tensors:        CUDA0 model buffer size =  4403.49 MiB",
+    "load_tensors:          AMX model buffer size =    10.00 MiB",
+    "llama_kv_cache:      CUDA0 KV buffer size =   512.00 MiB",
+    "llama_context:  CUDA_Host  output buffer size =     0.49 MiB",
+    "sched_reserve:      CUDA0 compute buffer size =   258.50 MiB",
+    "sched_reserve:  CUDA_Host compute buffer size =     9.01 MiB",
+  ]);
+  assert.ok(Math.abs(log.gpuBytes - (4403.49 + 512 + 258.5) * MIB) < 10);
+  assert.ok(Math.abs(log.memoryBytes! - log.gpuBytes - (281.81 + 10 + 9.5) * MIB) < 10);
+});
+
 Deno.test("LlamaLog keeps the last 50 lines, oldest first, each of 500 characters at most", () => {
   const log = logOf(Array.from({ length: 120 }, (_, index) => `line ${index} ${"x".repeat(600)}`));
   assert.equal(log.lastLines.length, KEPT_LINES);

@@ -76,14 +76,14 @@ export function buildCommand(launch: LaunchSpec, context: LaunchContext): Launch
 }
 
 function addOffload(args: Arguments, launch: LaunchSpec, context: LaunchContext): void {
-  if (!context.hasDevices) {
-    // Nothing to place: without this it would probe the model's memory once more before it loads.
-    args.may("--fit", "off");
-  } else if (launch.gpuLayers === 0) {
-    args.must("-dev", "none");
-  } else if (launch.gpuLayers !== "auto") {
-    args.must("-ngl", String(launch.gpuLayers));
+  if (context.hasDevices) {
+    if (launch.gpuLayers === "auto") return;
+    if (launch.gpuLayers === 0) args.must("-dev", "none");
+    else args.must("-ngl", String(launch.gpuLayers));
   }
+  // Nothing to place, or placed already: without this it would probe the model's memory once more
+  // before it loads.
+  args.may("--fit", "off");
 }
 
 function environmentOf(launch: LaunchSpec, platform: string): Record<string, string> {

@@ -150,8 +150,8 @@ function deal(options: PlacementOptions, gpu: GpuRoom): Dealing {
 
 function mostLayers(options: PlacementOptions, dealing: Omit<Dealing, "layers">): number {
   const { sizing, devices, contextTokens } = dealing;
-  const counts = Array.from({ length: unitsOf(options.facts) }, (_, index) => index + 1);
-  return last(counts, (layers) => fitsAll(sizing.need(contextTokens, layers), devices)) ?? 0;
+  const fits = (layers: number) => fitsAll(sizing.need(contextTokens, layers), devices);
+  return mostThat(unitsOf(options.facts), fits);
 }
 
 function placed(options: PlacementOptions, sizing: Sizing, choice: Choice): Placement {
@@ -188,14 +188,20 @@ function contextsOf({ facts, settings }: PlacementOptions, sizing: Sizing): numb
 
 /** The last value that fits, where each that fits has only fitting ones before it; null = none. */
 function last(values: readonly number[], fits: (value: number) => boolean): number | null {
-  let low = 0;
-  let high = values.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (fits(values[middle]!)) low = middle + 1;
-    else high = middle;
+  const count = mostThat(values.length, (each) => fits(values[each - 1]!));
+  return count === 0 ? null : values[count - 1]!;
+}
+
+/** The largest number up to `most` that fits, where all smaller ones fit as well; 0 = none. */
+function mostThat(most: number, fits: (count: number) => boolean): number {
+  let least = 0;
+  let limit = most;
+  while (least < limit) {
+    const middle = (least + limit + 1) >> 1;
+    if (fits(middle)) least = middle;
+    else limit = middle - 1;
   }
-  return low === 0 ? null : values[low - 1]!;
+  return least;
 }
 
 function unitsOf(facts: GgufFacts): number {
