@@ -33,6 +33,7 @@ async function serve(loaded: LoadedConfig, input: ProcessInput): Promise<number>
     programDir: import.meta.dirname ?? input.cwd,
     socketBase: input.runtimeDir ?? input.tmpDir,
     path: input.env.PATH ?? null,
+    importPlaces: input,
     io,
   });
 }

@@ -22,11 +22,15 @@ const PATHS = {
   staticDir: "/app/static",
   socketDir: "/run/user/1/z",
   places: [{ socketPath: "/run/user/1/z/00.sock" }, { port: 40_000 }],
+  importRoots: [{ program: "ollama", path: "/home/u/.ollama/models" }],
 };
 
 Deno.test("serverScope() lists every folder, address and socket, and grants nothing else", () => {
   assert.deepEqual(serverScope(CONFIG, PATHS), {
-    read: ["/home/u/.zombie_model", "/data/models", "/app/static", "/run/user/1/z"],
+    read: [
+      ...["/home/u/.zombie_model", "/data/models", "/home/u/.ollama/models"],
+      ...["/app/static", "/run/user/1/z"],
+    ],
     write: ["/home/u/.zombie_model", "/run/user/1/z"],
     net: [
       ...["127.0.0.1:8001", "127.0.0.1:0", "127.0.0.1:8080", "127.0.0.1:8081", "127.0.0.1:8082"],
@@ -70,7 +74,13 @@ async function attempt(mode: "scope" | "all", flags: string[]) {
   await using dir = await tempDir();
   await using tcp = canary();
   const at = (name: string) => join(dir.path, name);
-  for (const name of ["home", "runtime", "sockets"]) Deno.mkdirSync(at(name));
+  for (const name of ["home", "runtime", "sockets", "program", "program/models"]) {
+    Deno.mkdirSync(at(name));
+  }
+  Deno.mkdirSync(at("program/models-more"));
+  for (const name of ["models/blob", "models-more/file", "beside"]) {
+    Deno.writeTextFileSync(at(`program/${name}`), name);
+  }
   Deno.writeTextFileSync(at("secret"), "secret");
   Deno.writeTextFileSync(at("secret.json"), '{"secret":1}');
   Deno.writeTextFileSync(at("secret.js"), "export default 1");
@@ -94,6 +104,7 @@ async function attempt(mode: "scope" | "all", flags: string[]) {
     canaryPort: tcp.port,
     placePath: at("sockets/00.sock"),
     otherSocketPath: at("sockets/other.sock"),
+    importRoot: at("program/models"),
     foreignPid: foreign.pid,
     remote: mode === "scope",
   };
@@ -105,7 +116,9 @@ async function attempt(mode: "scope" | "all", flags: string[]) {
     stdin: "null",
   }).output();
   const files = Object.fromEntries(
-    ["secret", "secret.json", "secret.js"].map((name) => [name, read(at(name))]),
+    ["secret", "secret.json", "secret.js", "program/models/blob"].map((
+      name,
+    ) => [name, read(at(name))]),
   );
   const runtimeFiles = names(at("runtime"));
   await Promise.all([place.shutdown(), other.shutdown()]);
@@ -149,7 +162,7 @@ Deno.test("The server in its scope cannot read, run, reach, import or change wha
   for (const [name, answer] of Object.entries(own)) {
     assert.ok(answer.startsWith(DONE), `"${name}" must work: ${answer}`);
   }
-  assert.ok(Object.keys(escapes).length >= 70, `${Object.keys(escapes).length} attempts`);
+  assert.ok(Object.keys(escapes).length >= 78, `${Object.keys(escapes).length} attempts`);
   const notRefused = Object.entries(escapes)
     .filter(([, answer]) => !REFUSALS.some((refusal) => refusal.test(answer)));
   assert.deepEqual(notRefused, []);
@@ -158,6 +171,7 @@ Deno.test("The server in its scope cannot read, run, reach, import or change wha
     "secret": "secret",
     "secret.json": '{"secret":1}',
     "secret.js": "export default 1",
+    "program/models/blob": "models/blob",
   });
   assert.deepEqual(runtimeFiles, []);
 });
@@ -176,6 +190,8 @@ Deno.test("The same attempts succeed without a scope, so that a refusal means so
       ...["read a variable", "import a file", "import JSON", "require", "connect on loopback"],
       ...["fetch", "fetch what leads elsewhere", "connect to another socket"],
       ...["send a datagram", "ask on another socket", "import from loopback"],
+      ...["read beside another program's folder", "read a folder that begins like it"],
+      ...["write into another program's folder", "link from it into the home"],
       ...["start a Worker with our rights", "start a Worker by node", "database outside"],
     ]
   ) {

@@ -51,7 +51,7 @@ export class Mirror implements Disposable {
     const error = entry?.error ?? null;
     const model = library.get(id);
     const state = model === undefined ? orchestrator.stateOf(id) : stateOf(this.#parts, model);
-    const isLive = state !== "stopped" && state !== "failed";
+    const isLive = state !== "stopped" && state !== "failed" && state !== "missing";
     const door = entry?.door?.port ?? null;
     const key = [state, door, process?.pid, entry?.instance.token, error?.message].join(" ");
     if (!anyway && this.#written.get(id) === key) return;

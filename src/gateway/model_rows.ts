@@ -4,12 +4,12 @@
 import type { ModelRow, ModelState } from "../api_types.ts";
 import { parseDuration } from "../duration.ts";
 import { AppError } from "../errors.ts";
-import type { Model } from "../models/library.ts";
+import { type Model, modelMissing } from "../models/model.ts";
 import type { Entry } from "../orchestrator/entry.ts";
 import { errorBody } from "./error_response.ts";
 import type { Parts } from "./parts.ts";
 
-export type ModelRowParts = Pick<Parts, "config" | "orchestrator" | "registry">;
+export type ModelRowParts = Pick<Parts, "config" | "fits" | "orchestrator" | "registry">;
 
 /** Lines of the process's log that explain an error. */
 const ERROR_LINES = 20;
@@ -18,6 +18,10 @@ export function modelRow(parts: ModelRowParts, model: Model): ModelRow {
   const { orchestrator, registry } = parts;
   const entry = orchestrator.entry(model.id);
   const settings = registry.settingsOf(model.id);
+  const state = stateOf(parts, model);
+  const suits = model.facts === null
+    ? null
+    : parts.fits.of(model.facts, { id: model.id, mmprojBytes: model.mmprojBytes, settings });
   const ownKeepAliveMs = settings.keep_alive === null ? null : parseDuration(settings.keep_alive);
   return {
     id: model.id,
@@ -29,7 +33,7 @@ export function modelRow(parts: ModelRowParts, model: Model): ModelRow {
     context_length: model.facts?.contextLength ?? null,
     capabilities: model.facts?.capabilities ?? [],
     source: model.source,
-    state: stateOf(parts, model),
+    state,
     progress: entry?.instance.progress ?? null,
     port: entry?.door?.port ?? null,
     pid: entry?.instance.process?.pid ?? null,
@@ -39,16 +43,24 @@ export function modelRow(parts: ModelRowParts, model: Model): ModelRow {
     keep_alive_ms: entry?.keepAliveMs ?? ownKeepAliveMs ?? parts.config().keepAliveMs,
     expires_at: entry?.expiresAt?.toISOString() ?? null,
     pinned: entry?.pinned ?? settings.pinned,
-    badge: null,
-    fit: null,
-    error: errorOf(model, entry),
+    badge: suits?.badge ?? null,
+    fit: suits?.fit ?? null,
+    error: state === "missing" ? missingError(model) : errorOf(model, entry),
   };
 }
 
-/** A file that cannot be read shows as failed before anyone asked for it. */
+/**
+ * A file that cannot be read shows as failed before anyone asked for it, one that is gone as missing
+ * whatever became of the last load; what runs of it goes on.
+ */
 export function stateOf(parts: Pick<Parts, "orchestrator">, model: Model): ModelState {
   const state = parts.orchestrator.stateOf(model.id);
+  if (model.isMissing && (state === "stopped" || state === "failed")) return "missing";
   return state === "stopped" && model.error !== null ? "failed" : state;
+}
+
+function missingError(model: Model): ModelRow["error"] {
+  return { ...errorBody(modelMissing(model)), log: [] };
 }
 
 function errorOf(model: Model, entry: Entry | null): ModelRow["error"] {

@@ -18,6 +18,7 @@ import type {
   ToHost,
   ToServer,
 } from "./messages.ts";
+import { standingRoots } from "./import_roots.ts";
 import { checkModelPaths } from "./model_paths.ts";
 import { createConnectionsProbe } from "./probes/connections_probe.ts";
 import { HostProbe } from "./probes/host_probe.ts";
@@ -98,6 +99,7 @@ export class Host implements AsyncDisposable {
         staticDir,
         socketDir: sockets.dir,
         places: sockets.places,
+        importRoots: options.importRoots ?? [],
       }),
       log: options.log.for("server"),
       heartbeatLimitMs: options.heartbeatLimitMs,
@@ -261,7 +263,8 @@ export class Host implements AsyncDisposable {
         { values: { cage: config.cage } },
       );
     }
-    checkModelPaths(launch, [config.home, ...config.modelsDirs]);
+    const imports = standingRoots(this.#options.importRoots ?? []);
+    checkModelPaths(launch, [config.home, ...config.modelsDirs, ...imports]);
     const place = sockets.places[launch.place];
     if (place === undefined) throw new AppError("invalid_request", "No such place");
     const command = buildCommand(launch, {

@@ -1,7 +1,7 @@
 // Config -> the exact Deno permissions of the server (pure). What is not listed is refused.
 
 import type { Config } from "../config.ts";
-import type { Place } from "./messages.ts";
+import type { ImportRoot, Place } from "./messages.ts";
 
 export interface ScopePaths {
   /** Folder of the page's files; read only. */
@@ -9,12 +9,17 @@ export interface ScopePaths {
   /** Private folder of the sockets, and each of them: Deno wants exact socket paths. */
   socketDir: string;
   places: readonly Place[];
+  /** Folders in which other programs keep models; read only. */
+  importRoots: readonly ImportRoot[];
 }
 
 /** Permissions for the server's Worker. It never gets run, env, ffi, import or a broad sys. */
 export function serverScope(config: Config, paths: ScopePaths) {
   return {
-    read: [config.home, ...config.modelsDirs, paths.staticDir, paths.socketDir],
+    read: [
+      ...[config.home, ...config.modelsDirs, ...paths.importRoots.map(({ path }) => path)],
+      ...[paths.staticDir, paths.socketDir],
+    ],
     write: [config.home, paths.socketDir],
     net: [
       ...config.hosts.flatMap((host) => ownAddresses(host, config)),

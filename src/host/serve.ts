@@ -3,10 +3,12 @@
 import { dirname, join } from "node:path";
 import type { Config } from "../config.ts";
 import { AppError } from "../errors.ts";
-import { createLog } from "../log.ts";
+import { createLog, type Log } from "../log.ts";
 import { VERSION } from "../version.ts";
 import { Host } from "./host.ts";
+import { grantableRoots, type ImportPlaces, importRoots } from "./import_roots.ts";
 import { LogFile } from "./log_file.ts";
+import type { ImportRoot } from "./messages.ts";
 import type { RuntimeKeeperOptions } from "./runtime_keeper.ts";
 import { ServerLock } from "./server_lock.ts";
 import { prepareSocketFolder } from "./socket_folder.ts";
@@ -19,6 +21,8 @@ export interface ServeOptions {
   socketBase: string;
   /** The value of PATH. */
   path: string | null;
+  /** By what the models of other programs are looked for; none are without it. */
+  importPlaces?: ImportPlaces;
   /** As those of `HostOptions`. */
   serverUrl?: string;
   heartbeatLimitMs?: number;
@@ -50,6 +54,7 @@ export async function serve(options: ServeOptions): Promise<number> {
     }),
     staticDir: join(options.programDir, "static"),
     findRuntime: runtimeFinder(options, { log, signal: ending.signal }),
+    importRoots: importRootsOf(options, log),
     serverUrl: options.serverUrl,
     heartbeatLimitMs: options.heartbeatLimitMs,
     onReady: (address) => io.out(`ZombieCoder is ready at ${address}\n`),
@@ -63,9 +68,23 @@ export async function serve(options: ServeOptions): Promise<number> {
   return 0;
 }
 
+function importRootsOf({ config, importPlaces }: ServeOptions, log: Log): ImportRoot[] {
+  if (importPlaces === undefined) return [];
+  const { roots, refused } = grantableRoots(importRoots(importPlaces), {
+    own: [config.home, config.runtimeHome],
+    userHome: importPlaces.homeDir,
+  });
+  for (const root of refused) {
+    log.warn("Not looked into for models: more than models would be open to the server", {
+      ...root,
+    });
+  }
+  return roots;
+}
+
 function runtimeFinder(
   options: ServeOptions,
-  { log, signal }: { log: ReturnType<typeof createLog>; signal: AbortSignal },
+  { log, signal }: { log: Log; signal: AbortSignal },
 ): RuntimeKeeperOptions["find"] {
   const { config } = options;
   const folder = Deno.build.standalone ? dirname(Deno.execPath()) : options.programDir;

@@ -10,9 +10,12 @@ import { type GgufFacts, readGgufFacts } from "./gguf.ts";
  * The order of the paths does not matter; one path of a model that is not split is fine. Throws
  * what `readGgufFacts` throws, and `part_missing` with `values.missing` (numbers from 1).
  */
-export async function readSplitFacts(paths: readonly string[]): Promise<GgufFacts> {
+export async function readSplitFacts(
+  paths: readonly string[],
+  readFacts: (path: string) => Promise<GgufFacts> = readGgufFacts,
+): Promise<GgufFacts> {
   const parts: { path: string; facts: GgufFacts }[] = [];
-  for (const path of paths) parts.push({ path, facts: await readGgufFacts(path) });
+  for (const path of paths) parts.push({ path, facts: await readFacts(path) });
   parts.sort((a, b) => a.facts.splitNo - b.facts.splitNo);
   const [first] = parts;
   if (!first) throw new RangeError("A split model has at least one file");

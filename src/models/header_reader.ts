@@ -6,6 +6,7 @@ import { basename } from "node:path";
 import { AppError, type AppErrorData, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { type GgufFacts, readGgufFacts } from "./gguf.ts";
+import { readGgufPatiently } from "./gguf_windows.ts";
 import { checkServable, readSplitFacts } from "./gguf_split.ts";
 import type { ModelFiles } from "./model_files.ts";
 import type { ModelRecord } from "./registry_rows.ts";
@@ -78,7 +79,9 @@ export class HeaderReader {
 
   /** Reads the header; null where the file is gone meanwhile. Never throws. */
   async read(files: ModelFiles): Promise<Contents | null> {
-    const { readFacts = readModelFacts } = this.#options;
+    // A drive that hangs must not take the thread along that answers requests.
+    const readOne = files.source === "import" ? readGgufPatiently : readGgufFacts;
+    const readFacts = this.#options.readFacts ?? modelReader(readOne);
     try {
       // The real paths: the reader refuses links, and these were looked at.
       const facts = await readFacts(
@@ -160,17 +163,16 @@ export function placeOf(files: ModelFiles): ModelPlace {
 }
 
 /** A projector lends its model what it can do. */
-async function readModelFacts(
-  paths: readonly string[],
-  projectorPath: string | null,
-): Promise<GgufFacts> {
-  const facts = await readSplitFacts(paths);
-  if (facts.kind !== "projector" && facts.kind !== "adapter") {
-    checkServable(facts, basename(paths[0]!));
-  }
-  if (projectorPath === null) return facts;
-  const { capabilities } = await readGgufFacts(projectorPath);
-  return { ...facts, capabilities: [...new Set([...facts.capabilities, ...capabilities])] };
+function modelReader(readOne: (path: string) => Promise<GgufFacts>): ReadFacts {
+  return async (paths, projectorPath) => {
+    const facts = await readSplitFacts(paths, readOne);
+    if (facts.kind !== "projector" && facts.kind !== "adapter") {
+      checkServable(facts, basename(paths[0]!));
+    }
+    if (projectorPath === null) return facts;
+    const { capabilities } = await readOne(projectorPath);
+    return { ...facts, capabilities: [...new Set([...facts.capabilities, ...capabilities])] };
+  };
 }
 
 function newest({ parts, projector }: ModelFiles): number {

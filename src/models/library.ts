@@ -3,7 +3,7 @@
 
 import { isDeepStrictEqual } from "node:util";
 
-import { AppError } from "../errors.ts";
+import type { ImportRoot } from "../host/messages.ts";
 import type { Log } from "../log.ts";
 import { FolderWatch } from "./folder_watch.ts";
 import type { GgufFacts } from "./gguf.ts";
@@ -14,15 +14,15 @@ import {
   placeOf,
   type ReadFacts,
 } from "./header_reader.ts";
-import type { Model, ModelChange } from "./model.ts";
+import { type Model, type ModelChange, modelMissing } from "./model.ts";
 import { deleteModelFiles } from "./model_deletion.ts";
 import type { ModelFiles } from "./model_files.ts";
 import { modelNotFound, sortedForListing } from "./model_names.ts";
+import { ModelRecords } from "./model_records.ts";
 import { ModelResolver } from "./model_resolver.ts";
 import { ModelSearch } from "./model_search.ts";
 import type { Registry } from "./registry.ts";
-import type { ModelRecord } from "./registry_rows.ts";
-import { isInside } from "./safe_join.ts";
+import type { ImportRecord } from "./registry_imports.ts";
 
 export type { Model, ModelChange } from "./model.ts";
 
@@ -31,6 +31,8 @@ export interface LibraryOptions {
   home: string;
   /** Absolute; only read. */
   folders: readonly string[];
+  /** Absolute and real; only read, and of them only what was imported is offered. */
+  importRoots?: readonly ImportRoot[];
   /** The built-in test model's file, left out of the scan; null = none. */
   builtin: { path: string } | null;
   registry: Registry;
@@ -53,28 +55,30 @@ export class Library implements AsyncDisposable {
   readonly #watch: FolderWatch;
   readonly #settleMs: number;
   readonly #models = new Map<string, Model>();
-  readonly #records: Map<string, ModelRecord>;
+  readonly #records: ModelRecords;
   readonly #listeners = new Set<Listener>();
   readonly #resolver: ModelResolver;
   #running: Promise<void> = Promise.resolve();
   #next: Promise<void> | null = null;
   #timer: { id: ReturnType<typeof setTimeout>; dueMs: number } | null = null;
   #isClosed = false;
-  #isFull = false;
 
   private constructor(options: LibraryOptions) {
     this.#options = options;
     this.#log = options.log;
     this.#settleMs = options.settleMs ?? 3_000;
-    const records = options.registry.models();
-    this.#records = new Map(records.map((record) => [record.id, record]));
+    this.#records = new ModelRecords(options);
     this.#resolver = new ModelResolver(this.#models, options.registry);
-    this.#search = new ModelSearch(options);
+    this.#search = new ModelSearch({
+      ...options,
+      imports: () => options.registry.imports.list(),
+      importRoots: options.importRoots ?? [],
+    });
     this.#reader = new HeaderReader({
       readFacts: options.readFacts,
       settleMs: this.#settleMs,
       log: options.log,
-    }, records);
+    }, this.#records.all());
     this.#watch = new FolderWatch({
       home: options.home,
       log: options.log,
@@ -122,9 +126,26 @@ export class Library implements AsyncDisposable {
   }
 
   /** Waits for headers that are being read and changes that were seen; at once if there are none. */
-  upToDate(): Promise<void> {
+  async upToDate(): Promise<void> {
     this.#watch.look();
+    if (this.#next === null && this.#timer === null && await this.#search.hasImportsChanged()) {
+      return this.rescan();
+    }
     return this.#next ?? (this.#timer === null ? this.#running : this.rescan());
+  }
+
+  /**
+   * The model as its file lies there now, for who is about to use it: nothing tells of a drive that
+   * is pulled out.
+   *
+   * @throws {AppError} `model_missing`.
+   */
+  async present(model: Model): Promise<Model> {
+    if (model.source !== "import") return model;
+    await this.upToDate();
+    const now = this.#models.get(model.id) ?? model;
+    if (now.isMissing) throw modelMissing(now);
+    return now;
   }
 
   /** Looks through all folders again; the five-minute sweep calls it for events that never came. */
@@ -147,20 +168,31 @@ export class Library implements AsyncDisposable {
   /** Notes where a model came from, so that `hf.co/org/name` finds it. On disk when it returns. */
   recordRepo(id: string, repo: string): void {
     const model = this.#existing(id);
-    this.#save({ ...model, repo });
+    this.#records.save({ ...model, repo });
     this.#put({ ...model, repo });
   }
 
   /**
-   * Removes the model's files, and nothing else.
+   * Removes the model's files, and nothing else. An imported one is only forgotten.
    *
    * @throws {AppError} `model_not_found`; `invalid_request` for a model that is not in `<home>`.
    */
   async deleteModel(id: string): Promise<void> {
     const model = this.#existing(id);
+    if (model.source === "import") return await this.#forget(model);
     const others = this.list().filter((other) => other.id !== id);
     await deleteModelFiles(model, { home: this.#options.home, others });
     this.#log.info("Model is deleted", { model: id, path: model.path });
+    await this.rescan();
+  }
+
+  async #forget(model: Model): Promise<void> {
+    const { imports } = this.#options.registry;
+    // By its file: it may be offered under another name than it was imported by.
+    for (const { modelId, parts } of imports.list()) {
+      if (parts[0] === model.path) imports.remove(modelId);
+    }
+    this.#log.info("Imported model is forgotten", { model: model.id, path: model.path });
     await this.rescan();
   }
 
@@ -188,9 +220,13 @@ export class Library implements AsyncDisposable {
     const { home, folders } = this.#options;
     // Before the look: what changes during it is an event.
     for (const folder of [home, ...folders]) this.#watch.watch(folder);
-    const { found, unreadable } = await this.#search.look();
+    const { found, missing, unreadable } = await this.#search.look();
     for (const folder of unreadable) this.#watch.unwatch(folder);
-    this.#removeAllBut(found, unreadable);
+    this.#reader.retain(found.values());
+    const ids = new Set([...found.keys(), ...missing.keys()]);
+    for (const id of this.#models.keys()) if (!ids.has(id)) this.#remove(id);
+    this.#records.removeAllBut({ ids, unreadable });
+    for (const [id, record] of missing) this.#offerMissing(id, record);
     const unread: [string, ModelFiles][] = [];
     for (const [id, files] of found) {
       const contents = files.isBeingWritten ? null : this.#reader.known(files);
@@ -216,9 +252,8 @@ export class Library implements AsyncDisposable {
       return this.#remove(id);
     }
     const place = placeOf(files);
-    const record = this.#records.get(id);
-    const isOnRecord = record !== undefined && record.path === place.path &&
-      record.sizeBytes === place.sizeBytes && record.mtimeMs === place.mtimeMs;
+    const record = this.#records.of(id, place.path);
+    const isOnRecord = record?.sizeBytes === place.sizeBytes && record.mtimeMs === place.mtimeMs;
     const { facts, error, isPassing } = contents;
     const model: Model = {
       id,
@@ -226,24 +261,30 @@ export class Library implements AsyncDisposable {
       mmprojBytes: files.projector?.sizeBytes ?? 0,
       source: files.source,
       builtin: files.source === "builtin",
-      repo: isOnRecord ? record.repo : null,
+      repo: files.repo ?? (isOnRecord ? record.repo : null),
       facts,
       error,
+      isMissing: false,
     };
     this.#put(model);
-    if (!isPassing) this.#unlessFull(() => this.#save(model));
+    if (!isPassing) this.#records.saveIfPossible(model);
   }
 
-  /** The models can be used all the same; headers are read again at the next start. */
-  #unlessFull(write: () => void): void {
-    try {
-      write();
-      this.#isFull = false;
-    } catch (error) {
-      if (!(error instanceof AppError)) throw error;
-      if (!this.#isFull) this.#log.warn(error.message);
-      this.#isFull = true;
-    }
+  /** With all that is known from when its file was there. */
+  #offerMissing(id: string, { parts, mmprojPath, repo }: ImportRecord): void {
+    const [path = ""] = parts;
+    const record = this.#records.of(id, path);
+    this.#put({
+      ...{ id, path, parts, mmprojPath, repo },
+      mmprojBytes: this.#models.get(id)?.mmprojBytes ?? 0,
+      sizeBytes: record?.sizeBytes ?? 0,
+      mtimeMs: record?.mtimeMs ?? 0,
+      source: "import",
+      builtin: false,
+      facts: record?.factsVersion === FACTS_VERSION ? record.facts : null,
+      error: null,
+      isMissing: true,
+    });
   }
 
   #put(model: Model): void {
@@ -261,28 +302,9 @@ export class Library implements AsyncDisposable {
     this.#resolver.forget();
     for (const listener of this.#listeners) listener(change);
   }
-
-  #save(model: Model): void {
-    const { builtin: _builtin, mmprojBytes: _mmprojBytes, ...rest } = model;
-    const record: ModelRecord = { ...rest, factsVersion: FACTS_VERSION };
-    if (isDeepStrictEqual(this.#records.get(model.id), record)) return;
-    this.#options.registry.upsertModel(record);
-    this.#records.set(model.id, record);
-  }
-
-  #removeAllBut(found: ReadonlyMap<string, ModelFiles>, unreadable: readonly string[]): void {
-    this.#reader.retain(found.values());
-    for (const id of this.#models.keys()) if (!found.has(id)) this.#remove(id);
-    for (const { id, path } of this.#records.values()) {
-      // A disk that is not plugged in takes no knowledge along.
-      if (found.has(id) || unreadable.some((folder) => isInside(folder, path))) continue;
-      this.#records.delete(id);
-      this.#unlessFull(() => this.#options.registry.removeModel(id));
-    }
-  }
 }
 
 /** Adapters and projectors are files for a model, not models. */
-function isOffered({ kind }: GgufFacts): boolean {
+export function isOffered({ kind }: GgufFacts): boolean {
   return kind !== "adapter" && kind !== "projector";
 }

@@ -1,6 +1,6 @@
 // A model as everyone else sees it. Who makes it from files is library.ts.
 
-import type { AppErrorData } from "../errors.ts";
+import { AppError, type AppErrorData } from "../errors.ts";
 import type { GgufFacts } from "./gguf.ts";
 import type { ModelSource } from "./registry_rows.ts";
 
@@ -22,6 +22,19 @@ export interface Model {
   /** Null where the file cannot be used: `error` says why. */
   readonly facts: GgufFacts | null;
   readonly error: AppErrorData | null;
+  /** An imported file that is not there now; what is known of it is from when it was. */
+  readonly isMissing: boolean;
+}
+
+/** For who asks for a model whose file is gone. */
+export function modelMissing({ id, path }: Pick<Model, "id" | "path">): AppError {
+  return new AppError(
+    "model_missing",
+    `Cannot use ${JSON.stringify(id)}: its file is not at ${
+      JSON.stringify(path)
+    } any more. Plug in the drive that it was on, or bring the file back, and ask again; or remove the model from the list`,
+    { values: { model: id, path } },
+  );
 }
 
 /** One of the three is set. An update may be another file under the same name: compare `path`. */

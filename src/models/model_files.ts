@@ -17,8 +17,10 @@ export interface ModelFiles {
   isBeingWritten: boolean;
   /** The file beside it says so, but may be old. */
   hasTemporaryBeside: boolean;
-  /** The folder that they lie in, by name. */
+  /** The folder that they lie in, by name: told behind the ID where another model has it. */
   folderName: string;
+  /** `org/name` on the Hub, where another program says so. */
+  repo?: string | null;
 }
 
 export interface GroupOptions {
@@ -50,7 +52,7 @@ export function groupModelFiles(folder: FoundFolder, options: GroupOptions): Mod
   for (const file of folder.files) {
     if (modelIdOf(file.name) === null) {
       options.onUnusableName(file.path);
-    } else if (PROJECTOR.test(nameOf(file))) {
+    } else if (isProjectorName(file.name)) {
       projectors.push(file);
     } else {
       const split = splitNameOf(file.name);
@@ -94,14 +96,32 @@ export function assignIds(
     const file = model.parts[0]!.realPath;
     if (seen.has(file)) continue;
     seen.add(file);
-    let id = model.id;
-    for (let n = 1; byId.has(id); n++) {
-      id = `${model.id}--${model.folderName.normalize("NFC")}${n === 1 ? "" : `-${n}`}`;
-    }
+    const id = freeId(model.id, {
+      owner: model.folderName.normalize("NFC"),
+      isTaken: (other) => byId.has(other),
+    });
     if (id !== model.id) onRenamed(model, id);
     byId.set(id, model);
   }
   return byId;
+}
+
+export interface FreeIdOptions {
+  /** What tells this model from the one that has its name. */
+  owner: string;
+  isTaken(id: string): boolean;
+}
+
+/** The ID itself where it is free, else `<id>--<owner>`, then with a number. */
+export function freeId(id: string, { owner, isTaken }: FreeIdOptions): string {
+  let free = id;
+  for (let n = 1; isTaken(free); n++) free = `${id}--${owner}${n === 1 ? "" : `-${n}`}`;
+  return free;
+}
+
+/** Whether a file belongs to a vision model, by its name. */
+export function isProjectorName(fileName: string): boolean {
+  return PROJECTOR.test(withoutExtension(fileName));
 }
 
 function missingParts(parts: readonly FoundFile[]): string[] {
@@ -146,7 +166,11 @@ function formatRank(file: FoundFile): number {
 }
 
 function nameOf(file: FoundFile): string {
-  return file.name.replace(/\.gguf$/i, "");
+  return withoutExtension(file.name);
+}
+
+function withoutExtension(name: string): string {
+  return name.replace(/\.gguf$/i, "");
 }
 
 function plain(text: string): string {

@@ -1,13 +1,16 @@
-// Looks for the files of all models: in <home>, in the further folders, and the built-in one; and
-// gives each its ID. Says in the log, once, what it passes over.
+// Looks for the files of all models: in <home>, in the further folders, those that were imported, and
+// the built-in one; and gives each its ID. Says in the log, once, what it passes over.
 
 import { basename, dirname } from "node:path";
 
 import { messageOf } from "../errors.ts";
+import type { ImportRoot } from "../host/messages.ts";
 import type { Log } from "../log.ts";
 import { type FoundFile, scanFolder } from "./folder_scan.ts";
-import { assignIds, groupModelFiles, type ModelFiles } from "./model_files.ts";
+import { lookAtImport, ownerOf, signatureOfFiles } from "./imported_files.ts";
+import { assignIds, freeId, groupModelFiles, type ModelFiles } from "./model_files.ts";
 import { BUILTIN_ID } from "./model_names.ts";
+import type { ImportRecord } from "./registry_imports.ts";
 
 /** `<home>/<id>/` and no deeper. */
 const HOME_DEPTH = 1;
@@ -19,12 +22,17 @@ export interface ModelSearchOptions {
   home: string;
   folders: readonly string[];
   builtin: { path: string } | null;
+  /** What was taken over from other programs, and where it may lie. */
+  imports(): readonly ImportRecord[];
+  importRoots: readonly ImportRoot[];
   log: Log;
 }
 
 export interface SearchResult {
   /** By ID. */
   found: Map<string, ModelFiles>;
+  /** Imported models whose files are not there now, by ID. */
+  missing: Map<string, ImportRecord>;
   /** Folders of ours that cannot be read now: what lay in them is not known to be gone. */
   unreadable: string[];
 }
@@ -32,6 +40,7 @@ export interface SearchResult {
 export class ModelSearch {
   readonly #options: ModelSearchOptions;
   readonly #said = new Set<string>();
+  #importsSeen = "";
 
   constructor(options: ModelSearchOptions) {
     this.#options = options;
@@ -62,6 +71,9 @@ export class ModelSearch {
         }));
       }
     }
+    const imports = await this.#lookAtImports();
+    this.#importsSeen = imports.signature;
+    all.push(...imports.files);
     const found = assignIds(
       all,
       (model, id) =>
@@ -72,7 +84,30 @@ export class ModelSearch {
         }),
     );
     if (builtin !== null) await this.#addBuiltin(builtin.path, found);
-    return { found, unreadable };
+    const missing = new Map(
+      imports.missing.map((record) => {
+        const isTaken = (id: string) => found.has(id);
+        return [freeId(record.modelId, { owner: ownerOf(record), isTaken }), record];
+      }),
+    );
+    return { found, missing, unreadable };
+  }
+
+  /** Whether an imported file looks otherwise than at the last look, or has come or gone. */
+  async hasImportsChanged(): Promise<boolean> {
+    return (await this.#lookAtImports()).signature !== this.#importsSeen;
+  }
+
+  async #lookAtImports() {
+    const { importRoots: roots } = this.#options;
+    const records = this.#options.imports();
+    const looked = await Promise.all(records.map((record) => lookAtImport(record, { roots })));
+    return {
+      files: looked.filter((files) => files !== null),
+      missing: records.filter((_, index) => looked[index] === null),
+      signature: records
+        .map((record, index) => `${record.modelId} ${signatureOfFiles(looked[index]!)}`).join("\n"),
+    };
   }
 
   /** Last, and only where no user's model has the name, in whatever letter case. */

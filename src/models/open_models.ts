@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import type { Config } from "../config_type.ts";
 import { AppError, messageOf } from "../errors.ts";
+import type { ImportRoot } from "../host/messages.ts";
 import type { Log } from "../log.ts";
 import { writeHelloModel } from "./hello_model.ts";
 import { Library } from "./library.ts";
@@ -10,12 +11,15 @@ import { Registry } from "./registry.ts";
 
 export interface OpenModelsOptions {
   log: Log;
+  /** Where other programs keep models. */
+  importRoots?: readonly ImportRoot[];
   /** Closes both when it is disposed. */
   stack: AsyncDisposableStack;
 }
 
 /** Throws `folder_unusable` where the home cannot be read or written. */
-export async function openModels(config: Config, { log, stack }: OpenModelsOptions) {
+export async function openModels(config: Config, options: OpenModelsOptions) {
+  const { log, stack, importRoots = [] } = options;
   const registry = stack.use(
     Registry.open(join(config.home, "registry.db"), { log: log.for("registry") }),
   );
@@ -23,6 +27,7 @@ export async function openModels(config: Config, { log, stack }: OpenModelsOptio
     await Library.open({
       home: config.home,
       folders: config.modelsDirs,
+      importRoots,
       builtin: { path: await helloModel(config.home) },
       registry,
       log: log.for("library"),

@@ -9,7 +9,10 @@ import { ggufFile } from "./gguf_files.ts";
 import { type LogEntries, logEntries } from "./log_entries.ts";
 
 export type LibrarySettings = Partial<
-  Pick<LibraryOptions, "builtin" | "readFacts" | "settleMs" | "gatherMs" | "folders">
+  Pick<
+    LibraryOptions,
+    "builtin" | "readFacts" | "settleMs" | "gatherMs" | "folders" | "importRoots"
+  >
 >;
 
 /** A sound model file of this architecture. */

@@ -18,6 +18,8 @@ export interface AttemptInput {
   /** Unix sockets: a place, and one beside it that is none. */
   placePath: string;
   otherSocketPath: string;
+  /** A folder of another program, with a `blob` in it and a `beside` next to it. */
+  importRoot: string;
   foreignPid: number;
   /** Whether to try what would leave this machine where it is not refused. */
   remote: boolean;
@@ -42,8 +44,18 @@ async function node(name: string) {
   return await import([`node:${name}`].join(""));
 }
 
-function own({ home, placePath }: AttemptInput): Attempts {
+function own({ home, placePath, importRoot }: AttemptInput): Attempts {
   return {
+    "read what another program keeps": () =>
+      Deno.readTextFileSync(`${importRoot}/blob`) + Deno.realPathSync(`${importRoot}/blob`).length,
+    "look into a place that is not there yet": () => {
+      try {
+        return [...Deno.readDirSync(`${importRoot}/later`)].length;
+      } catch (error) {
+        if (error instanceof Deno.errors.NotFound) return "not there";
+        throw error;
+      }
+    },
     async "read and write in the home"() {
       await Deno.writeTextFile(`${home}/own.txt`, "own");
       await Deno.rename(`${home}/own.txt`, `${home}/own2.txt`);
@@ -75,7 +87,7 @@ function own({ home, placePath }: AttemptInput): Attempts {
 }
 
 function filesOf(input: AttemptInput): Attempts {
-  const { home, runtimeHome, secret, outsideJson, outsideModule } = input;
+  const { home, runtimeHome, secret, outsideJson, outsideModule, importRoot } = input;
   const through = `${home}/../${secret.slice(secret.lastIndexOf("/"))}`;
   return {
     "read /etc/passwd": () => Deno.readTextFileSync("/etc/passwd"),
@@ -92,6 +104,14 @@ function filesOf(input: AttemptInput): Attempts {
     "read our own environment": () => Deno.readTextFileSync("/proc/self/environ").length,
     "read a device": () => Deno.openSync("/dev/mem").close(),
     "read the runtime home": () => [...Deno.readDirSync(runtimeHome)].length,
+    "read beside another program's folder": () => Deno.readTextFileSync(`${importRoot}/../beside`),
+    "list the folder above it": () => [...Deno.readDirSync(`${importRoot}/..`)].length,
+    "read a folder that begins like it": () => Deno.readTextFileSync(`${importRoot}-more/file`),
+    "write into another program's folder": () => Deno.writeTextFileSync(`${importRoot}/x`, "x"),
+    "change what is in it": () => Deno.writeTextFileSync(`${importRoot}/blob`, "x"),
+    "link from it into the home": () => Deno.linkSync(`${importRoot}/blob`, `${home}/blob`),
+    "remove what is in it": () => Deno.removeSync(`${importRoot}/blob`),
+    "take a file out of it": () => Deno.renameSync(`${importRoot}/blob`, `${home}/blob`),
     "write into the runtime home": () => Deno.writeTextFileSync(`${runtimeHome}/x`, "x"),
     "make a folder in the runtime home": () => Deno.mkdirSync(`${runtimeHome}/x`),
     "replace the runtime home": () => Deno.renameSync(runtimeHome, `${home}/moved`),

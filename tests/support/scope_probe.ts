@@ -19,6 +19,7 @@ if (import.meta.main) {
     staticDir,
     socketDir: input.placePath.slice(0, input.placePath.lastIndexOf("/")),
     places: [{ socketPath: input.placePath }],
+    importRoots: [{ program: "ollama", path: input.importRoot }],
   });
   const worker = new Worker(import.meta.resolve("./scope_attempts.ts"), {
     type: "module",
