@@ -233,14 +233,18 @@ export type BadgeCode =
   | "memory_in_use"
   /** Does not fit this computer at all. */
   | "too_large"
-  /** Fits, but this runtime cannot load it. */
+  /** Nothing that can be loaded by itself: a projector, an adapter. */
   | "unusable";
 
 /** Whether a model suits this computer, as it is shown. */
 export interface Badge {
   level: BadgeLevel;
   code: BadgeCode;
-  /** `need_bytes`, `free_bytes`, `budget_bytes`, `tokens_per_second`, `context` and the like. */
+  /**
+   * `need_bytes`, `free_bytes` and `budget_bytes` of RAM, `need_vram_bytes` and `free_vram_bytes`,
+   * `context`, `gpu_layers`, `tokens_per_second`; where it is too large also `choose`
+   * (`smaller_quantization`, `smaller_model`, `fewer_gpu_layers`) and `largest_weights_bytes`.
+   */
   values: Record<string, number | string | null>;
   /** One plain English sentence. */
   reason: string;

@@ -122,7 +122,7 @@ async function startServer(init: Init, post: (message: ToHost) => void) {
     logTail,
     host,
     hardware,
-    fits: new Fits({ hardware, orchestrator, runtime: () => runtime, speeds: UNMEASURED }),
+    fits: new Fits({ host, hardware, orchestrator, runtime: () => runtime, speeds: UNMEASURED }),
     registry,
     library,
     orchestrator,

@@ -5,6 +5,9 @@ import { Hardware } from "../src/hardware/hardware.ts";
 import type { GgufFacts } from "../src/models/gguf.ts";
 import { DEFAULT_MODEL_SETTINGS } from "../src/models/model_settings.ts";
 import { PUBLISHED, publishedFacts } from "./support/published_models.ts";
+import { chat, rowOf } from "./support/chat.ts";
+import { startServer } from "./support/server_process.ts";
+import { writeSpeakers } from "./support/speakers.ts";
 import { scriptedModel, scriptedOrchestrator } from "./support/scripted_orchestrator.ts";
 
 const PHI_3_MINI = publishedFacts(PUBLISHED["Phi-3 mini"][0]);
@@ -43,7 +46,9 @@ interface Given {
 function startFits({ devices = [], known = {}, bytes = {} }: Given = {}) {
   const hardware = new Hardware(() => ({ memoryBudgetBytes: null, threads: null }));
   const scripted = scriptedOrchestrator({ bytes });
+  const readings: HostReading[] = [];
   const fits = new Fits({
+    host: { call: () => Promise.resolve(readings.shift()!) as never },
     hardware,
     orchestrator: scripted.orchestrator,
     runtime: () => ({ devices, build: null }),
@@ -51,6 +56,7 @@ function startFits({ devices = [], known = {}, bytes = {} }: Given = {}) {
   });
   return {
     hardware,
+    readings,
     fits,
     ...scripted,
     [Symbol.asyncDispose]: () => scripted[Symbol.asyncDispose](),
@@ -89,6 +95,15 @@ Deno.test("Fits.of() counts what other models hold, and not what the model holds
   assert.equal(own.badge.code, "short_context");
   assert.equal(own.badge.values.free_bytes, 6.4e9);
   assert.equal(own.fit.total_bytes, 3e9);
+});
+
+Deno.test("Fits.upToDate() reads the machine once for many who ask in a moment", async () => {
+  await using test = startFits();
+  test.readings.push(READING, { ...READING, memory: { total_bytes: 1e9, available_bytes: 1e9 } });
+  await Promise.all([test.fits.upToDate(), test.fits.upToDate()]);
+  await test.fits.upToDate();
+  assert.equal(test.readings.length, 1);
+  assert.equal(test.hardware.snapshot().totalBytes, 8e9);
 });
 
 Deno.test("Fits.of() asks for the speed of the GPUs by their names, and what was learnt of a model", async () => {
@@ -145,4 +160,16 @@ Deno.test("Fits.of() answers for 500 models in some tens of milliseconds", async
     assert.ok(firstMs < 100, `${firstMs} ms`);
     assert.ok(againMs < 30, `${againMs} ms`);
   }
+});
+
+Deno.test("GET /admin/models shows of each model how it fits and how it is loaded", async () => {
+  await using server = await startServer({ prepare: (home) => writeSpeakers(home, ["a"]) });
+  const { badge, fit } = await rowOf(server, "a");
+  assert.equal(badge!.level, "recommended");
+  assert.match(badge!.reason, /^Needs 1\d\d MB, you have \d+\.\d GB free/);
+  await chat(server, "a");
+  const loaded = await rowOf(server, "a");
+  assert.equal(loaded.badge!.level, "recommended");
+  assert.equal(loaded.fit!.context, fit!.context);
+  assert.equal(loaded.memory_bytes, fit!.total_bytes);
 });

@@ -18,10 +18,13 @@ type AdminContext = Context<GatewayEnv, "/admin/models/:id">;
 export function modelRoutes(parts: Parts): Hono<GatewayEnv> {
   const routes = new Hono<GatewayEnv>();
   routes.get("/admin/models", async (c) => {
-    await parts.library.upToDate();
+    await Promise.all([parts.library.upToDate(), parts.fits.upToDate()]);
     return c.json(parts.library.list().map((model) => modelRow(parts, model)));
   });
-  routes.get("/admin/models/:id", async (c) => c.json(modelRow(parts, await modelOf(parts, c))));
+  routes.get("/admin/models/:id", async (c) => {
+    await parts.fits.upToDate();
+    return c.json(modelRow(parts, await modelOf(parts, c)));
+  });
   routes.delete("/admin/models/:id", (c) => deleteModel(parts, c));
   routes.post("/admin/models/:id/load", (c) => load(parts, c));
   routes.post("/admin/models/:id/unload", (c) => unload(parts, c));

@@ -1,5 +1,5 @@
 // Whether a model suits this computer, for every list that shows it: gathers what is known of the
-// machine at this moment and asks `planFit`. It decides nothing, and waits for nobody.
+// machine at this moment and asks `planFit`. It decides nothing.
 
 import type { ModelSettings, RuntimeInfo } from "../api_types.ts";
 import { AppError } from "../errors.ts";
@@ -10,6 +10,7 @@ import { type FitAnswer, type FitMachine, type FitOptions, planFit } from "../or
 import { withFreed } from "../orchestrator/gpu_room.ts";
 import { machineOf } from "../orchestrator/machine.ts";
 import type { Orchestrator } from "../orchestrator/orchestrator.ts";
+import type { HostPort } from "../runtime/host_port.ts";
 
 /** What was measured and learnt of this machine's speed; null = not yet, or unknown. */
 export interface SpeedReader {
@@ -29,7 +30,8 @@ export const UNMEASURED: SpeedReader = {
 };
 
 export interface FitsParts {
-  hardware: Pick<Hardware, "snapshot">;
+  host: Pick<HostPort, "call">;
+  hardware: Pick<Hardware, "snapshot" | "update">;
   orchestrator: Pick<Orchestrator, "entry" | "heldBeside" | "poolsOf">;
   runtime(): Pick<RuntimeInfo, "devices" | "build">;
   speeds: SpeedReader;
@@ -49,13 +51,33 @@ interface Remembered {
   answer: FitAnswer;
 }
 
+/** Who asks again within this time gets the same machine. */
+const READING_MS = 1_000;
+
 export class Fits {
   readonly #parts: FitsParts;
+  #reading: Promise<void> | null = null;
+  #readAtMs = -Infinity;
   /** Lists are read again and again while little changes. */
   readonly #remembered = new WeakMap<GgufFacts, Remembered>();
 
   constructor(parts: FitsParts) {
     this.#parts = parts;
+  }
+
+  /**
+   * Before a list is shown: readings come by themselves only while someone watches, and what was
+   * free some time ago tells nothing of now.
+   */
+  upToDate(): Promise<void> {
+    if (performance.now() - this.#readAtMs < READING_MS) return Promise.resolve();
+    return this.#reading ??= this.#read().finally(() => this.#reading = null);
+  }
+
+  async #read(): Promise<void> {
+    const { host, hardware } = this.#parts;
+    hardware.update(await host.call("reading", { disk: false }));
+    this.#readAtMs = performance.now();
   }
 
   /** Null before the first reading of the machine, and for settings that cannot be. */
