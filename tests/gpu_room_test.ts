@@ -107,6 +107,14 @@ const ROWS: Row[] = [
     room: { ...SHARED, devices: ["Some new GPU 8192 8192"] },
   },
   {
+    name: "takes memory that is set apart for an AMD GPU for its own",
+    devices: [device("ROCm0", "AMD Radeon RX 6800", 20_000)],
+    gpus: [
+      gpu({ name: "AMD Radeon RX 6800", vendor: "amd", vram_total_bytes: 16_368 * MIB }),
+    ],
+    room: { ...OWN, devices: ["AMD Radeon RX 6800 16368 16368"] },
+  },
+  {
     name: "believes the system that a CUDA device shares the RAM",
     devices: [device("CUDA0", "NVIDIA GB10", 122_570)],
     gpus: [gpu({ name: "NVIDIA GB10", unified: true })],

@@ -105,10 +105,13 @@ function takeMatch(device: RuntimeDevice, gpus: GpuInfo[]): GpuInfo | null {
   return match;
 }
 
-// CUDA is for cards but where the system says otherwise; of all others one has to know.
+// CUDA is for cards but where the system says otherwise. Of all others one has to know, or that there
+// is memory set apart for it: what an AMD processor sets apart is not counted as RAM either.
 function isUnified(device: RuntimeDevice, gpu: GpuInfo | null): boolean {
   if (isApple(device, gpu)) return true;
-  return /^CUDA/i.test(device.name) ? gpu?.unified === true : gpu?.unified !== false;
+  const unified = gpu?.unified ?? null;
+  if (unified !== null) return unified;
+  return !(/^CUDA/i.test(device.name) || (gpu?.vendor === "amd" && gpu.vram_total_bytes));
 }
 
 function isApple(device: RuntimeDevice, gpu: GpuInfo | null): boolean {
