@@ -20,6 +20,7 @@ import type {
 } from "./messages.ts";
 import { standingRoots } from "./import_roots.ts";
 import { checkModelPaths } from "./model_paths.ts";
+import { BandwidthProbe } from "./probes/bandwidth.ts";
 import { createConnectionsProbe } from "./probes/connections_probe.ts";
 import { HostProbe } from "./probes/host_probe.ts";
 import { createProcessProbe } from "./probes/process_probe.ts";
@@ -64,6 +65,7 @@ export class Host implements AsyncDisposable {
   readonly #options: HostOptions;
   readonly #platform = Deno.build.os;
   readonly #probe = new HostProbe();
+  readonly #bandwidth = new BandwidthProbe(this.#probe);
   readonly #connections = createConnectionsProbe();
   readonly #processes: Processes;
   readonly #runtime: RuntimeKeeper;
@@ -239,7 +241,7 @@ export class Host implements AsyncDisposable {
       return { commandLine: [program, ...command.args] };
     },
     reading: ({ disk }: HostCalls["reading"]["params"]) => this.#read(disk),
-    bandwidth: (_: HostCalls["bandwidth"]["params"]) => ({ bytesPerSecond: null, busy: false }),
+    bandwidth: ({ threads }: HostCalls["bandwidth"]["params"]) => this.#bandwidth.read(threads),
     processes: () => this.#processes.running(),
     reap: async ({ rows }: HostCalls["reap"]["params"]) => ({
       killed: await this.#processes.reap(rows),

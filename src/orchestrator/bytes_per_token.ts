@@ -15,80 +15,83 @@ export interface ReadShape {
   gpuLayers: number;
 }
 
-export interface BytesRead {
-  ram: number;
-  gpu: number;
+export interface TokenRead {
+  ramBytes: number;
+  gpuBytes: number;
+  /** Layers, the output not counted. */
+  ramBlocks: number;
+  gpuBlocks: number;
 }
 
 /**
- * Most conversations are short, whatever the context could hold: a badge is about the usual one. A
- * quarter of the context, since small ones do get full.
+ * Most conversations are short, whatever the context could hold: the figure is about the usual one. A
+ * quarter, because a small context does get full.
  */
 const LIVE_SHARE = 1 / 4;
 const MOST_LIVE_TOKENS = 2048;
 
+/** Tokens of the conversation that an expected speed is given for. */
 export function liveTokens(contextTokens: number): number {
   return Math.min(MOST_LIVE_TOKENS, Math.ceil(contextTokens * LIVE_SHARE));
 }
 
-/** Bytes of the weights that one token of a prompt is multiplied with: no tables, only chosen experts. */
+/** Bytes of the weights that each token of a prompt is multiplied with: no tables, chosen experts only. */
 export function activeBytes(facts: GgufFacts): number {
-  return Math.max(
-    0,
-    facts.weightsBytes - facts.tokenEmbeddingBytes - lookupBytes(facts) - idleExpertBytes(facts),
-  );
+  const bytes = facts.weightsBytes - facts.tokenEmbeddingBytes - lookupBytes(facts) -
+    idleExpertBytes(facts);
+  return Math.max(0, bytes);
 }
 
-/** What an answer's next token reads, by where it lies. */
-export function bytesPerToken(facts: GgufFacts, shape: ReadShape): BytesRead {
+/** The same for a token of an answer: tied embeddings are its output, too, and are read whole. */
+export function answerBytes(facts: GgufFacts): number {
+  return activeBytes(facts) + (facts.hasOutputTensor ? 0 : facts.tokenEmbeddingBytes);
+}
+
+/** What the next token of an answer reads, by where it lies. */
+export function bytesPerToken(facts: GgufFacts, shape: ReadShape): TokenRead {
+  const { cacheTypeK, cacheTypeV, gpuLayers } = shape;
   const kv = kvCache(facts, {
     contextTokens: liveTokens(shape.contextTokens),
     parallel: 1,
     ubatchTokens: 0,
-    cacheTypeK: shape.cacheTypeK,
-    cacheTypeV: shape.cacheTypeV,
-  }).bytes;
+    cacheTypeK,
+    cacheTypeV,
+  }).layerBytes;
   const layers = facts.blockCount ?? facts.blockBytes.length;
-  const gpuBlocks = Math.max(0, Math.min(layers, shape.gpuLayers - 1));
-  const total = answerBytes(facts) + kv;
-  if (shape.gpuLayers <= 0) return { ram: total, gpu: 0 };
-  if (gpuBlocks === layers) return { ram: 0, gpu: total };
-  const { head, blocks } = units(facts, layers);
-  const own = blocks.slice(layers - gpuBlocks).reduce((sum, each) => sum + each, 0);
-  const gpu = Math.min(total, head + own + kv * gpuBlocks / Math.max(1, layers));
-  return { ram: total - gpu, gpu };
+  const totalBytes = answerBytes(facts) + sum(kv);
+  const gpuBlocks = Math.max(0, Math.min(layers, gpuLayers - 1));
+  const firstOnGpu = layers - gpuBlocks;
+  const gpuBytes = gpuLayers <= 0
+    ? 0
+    : firstOnGpu === 0
+    ? totalBytes
+    : Math.min(totalBytes, gpuWeights(facts, firstOnGpu) + sum(kv.slice(firstOnGpu)));
+  return { ramBytes: totalBytes - gpuBytes, gpuBytes, ramBlocks: firstOnGpu, gpuBlocks };
 }
 
-// With tied embeddings the table is the output, too: an answer's token is multiplied with all of it.
-function answerBytes(facts: GgufFacts): number {
-  return activeBytes(facts) + (facts.hasOutputTensor ? 0 : facts.tokenEmbeddingBytes);
-}
-
-/** The output and each layer; even shares where the header's own sums are not there. */
-function units(facts: GgufFacts, layers: number): { head: number; blocks: number[] } {
+/** The output and the layers from this one on; even shares where the header's own sums are not there. */
+function gpuWeights(facts: GgufFacts, first: number): number {
   const answer = answerBytes(facts);
+  const layers = facts.blockCount ?? facts.blockBytes.length;
   const stored = sum(facts.blockBytes);
   if (facts.blockBytes.length !== layers || stored <= 0) {
-    const each = answer / (layers + 1);
-    return { head: each, blocks: new Array<number>(layers).fill(each) };
+    return answer * (layers - first + 1) / (layers + 1);
   }
   const read = Math.max(0, stored - idleExpertBytes(facts));
-  const blocks = facts.blockBytes.map((bytes) => bytes * read / stored);
-  return { head: Math.max(0, answer - read), blocks };
+  const head = Math.max(0, answer - read);
+  return head + sum(facts.blockBytes.slice(first)) * read / stored;
 }
 
-function idleExpertBytes(facts: GgufFacts): number {
-  const { expertCount, expertUsedCount } = facts;
+function idleExpertBytes({ expertCount, expertUsedCount, expertBytes }: GgufFacts): number {
   if (!expertCount || !expertUsedCount) return 0;
-  return facts.expertBytes * (1 - Math.min(1, expertUsedCount / expertCount));
+  return expertBytes * (1 - Math.min(1, expertUsedCount / expertCount));
 }
 
-/** Gemma 3n and 4 keep an embedding table for each layer: of it, too, one row is read. */
+/** Gemma 3n and 4 keep an embedding table for each layer outside of the layers: one row is read. */
 function lookupBytes(facts: GgufFacts): number {
-  if (!new ModelKeys(facts).count("embedding_length_per_layer_input")) return 0;
-  const output = facts.hasOutputTensor ? facts.tokenEmbeddingBytes : 0;
   const stored = sum(facts.blockBytes);
-  if (stored <= 0) return 0;
+  if (!new ModelKeys(facts).count("embedding_length_per_layer_input") || stored <= 0) return 0;
+  const output = facts.hasOutputTensor ? facts.tokenEmbeddingBytes : 0;
   return Math.max(0, facts.weightsBytes - facts.tokenEmbeddingBytes - output - stored);
 }
 

@@ -95,6 +95,11 @@ export class HostProbe implements AsyncDisposable {
     };
   }
 
+  /** Of all cores since the start; null where the system does not tell. */
+  cpuTimes(): CpuTimes | null {
+    return this.#machine.cpuTimes();
+  }
+
   /** Waits for tools that still run; each has its own limit. */
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([this.#factsReading, this.#gpuReading]);
