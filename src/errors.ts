@@ -28,6 +28,7 @@ const STATUS_OF = {
   hub_rate_limited: 429,
   cancelled: 499,
   internal: 500,
+  not_supported: 501,
   load_failed: 502,
   model_file_invalid: 502,
   upstream_failed: 502,

@@ -11,6 +11,7 @@ import type { GatewayEnv } from "./gateway_env.ts";
 import { generateRoutes } from "./generate.ts";
 import { createGuard } from "./guard.ts";
 import { llamaSwapRoutes } from "./llama_swap.ts";
+import { ollamaRoutes } from "./ollama.ts";
 import { OpenRequests } from "./open_requests.ts";
 import { openaiRoutes } from "./openai.ts";
 import { pageRoutes } from "./page.ts";
@@ -35,6 +36,7 @@ export function createGateway(parts: Parts): Gateway {
   app.route("/", openaiRoutes(parts));
   app.route("/", anthropicRoutes(parts));
   app.route("/", llamaSwapRoutes(parts));
+  app.route("/", ollamaRoutes(parts));
   app.route("/", generateRoutes(parts));
   app.route("/", upstreamRoutes(parts));
   app.route("/", adminRoutes(parts));

@@ -35,6 +35,13 @@ export interface ForwardCall {
   whole?: (upstream: Upstream) => Response;
   /** Turns the instance's stream into the client's. */
   chunks?: (upstream: Upstream, body: ReadableStream<Uint8Array>) => ReadableStream<Uint8Array>;
+  /** Content type of what `chunks` makes, where it is not the instance's. */
+  chunksType?: string;
+  /**
+   * Makes one answer of the instance's stream: only a streamed generation ends at once when its
+   * client leaves. It throws an AppError where the stream says that it failed.
+   */
+  gather?: (upstream: Upstream, body: ReadableStream<Uint8Array>) => Promise<Response>;
   /** The last event of a stream that broke, where it is not the dialect's. */
   errorEvent?: (error: AppError) => string;
   /** Aborted by whoever learns before this file that the client has left. */
@@ -63,6 +70,12 @@ export async function forward(parts: Parts, call: ForwardCall): Promise<Response
   const client = parts.departures.watch(context.req.raw, context.env, abort);
   try {
     const upstream = await ask(parts, { call, abort, record, client });
+    if (call.gather !== undefined && upstream.answer.stream !== null) {
+      const body = bodyOf(parts, { call, upstream, abort, record });
+      const response = await call.gather(upstream, body);
+      client.forget();
+      return response;
+    }
     client.forget();
     return upstream.answer.stream === null
       ? whole(call, { upstream, record })
@@ -149,10 +162,28 @@ function whole(
   });
 }
 
-function streamed(
+type Answering = Omit<Asking, "client"> & { upstream: Upstream };
+
+function streamed(parts: Parts, answering: Answering): Response {
+  const { call, upstream } = answering;
+  const { answer } = upstream;
+  let body = bodyOf(parts, answering);
+  const headers = headersFrom(answer);
+  if (call.chunks !== undefined && isOk(answer)) {
+    body = call.chunks(upstream, body);
+    if (call.chunksType !== undefined) headers["content-type"] = call.chunksType;
+  }
+  headers["cache-control"] = "no-cache";
+  // Proxies in between must not gather what is meant to flow.
+  headers["x-accel-buffering"] = "no";
+  return new Response(body, { status: answer.status, headers });
+}
+
+/** The instance's stream; its end gives the lease back, however it comes. */
+function bodyOf(
   parts: Parts,
-  { call, upstream, abort, record }: Omit<Asking, "client"> & { upstream: Upstream },
-): Response {
+  { call, upstream, abort, record }: Answering,
+): ReadableStream<Uint8Array> {
   const { answer, lease } = upstream;
   record.firstByte();
   const end = ({ tail, failed, left }: AnswerEnd) => {
@@ -170,17 +201,13 @@ function streamed(
     const error = abort.signal.reason instanceof AppError
       ? abort.signal.reason
       : upstreamFailed(call.model, failed.cause);
-    parts.log.warn("Answer broke off", { model: call.model.id, reason: messageOf(failed.cause) });
+    if (error.code !== "cancelled") {
+      parts.log.warn("Answer broke off", { model: call.model.id, reason: messageOf(failed.cause) });
+    }
     record.fail(error);
     return call.errorEvent?.(error) ?? errorEvent(error, call.dialect ?? "openai");
   };
-  let body = streamAnswer(answer.stream!, end);
-  if (call.chunks !== undefined && isOk(answer)) body = call.chunks(upstream, body);
-  const headers = headersFrom(answer);
-  headers["cache-control"] = "no-cache";
-  // Proxies in between must not gather what is meant to flow.
-  headers["x-accel-buffering"] = "no";
-  return new Response(body, { status: answer.status, headers });
+  return streamAnswer(answer.stream!, end);
 }
 
 // Only what belongs to the body: llama-server's CORS and connection headers are not the gateway's.

@@ -1,0 +1,114 @@
+// POST /api/embed and the older /api/embeddings: texts in, vectors out.
+
+import { type Context, Hono } from "@hono/hono";
+import { AppError } from "../errors.ts";
+import { forward, type Upstream } from "./forward.ts";
+import type { GatewayEnv } from "./gateway_env.ts";
+import type { JsonObject } from "./json_body.ts";
+import { loadOnly, type OllamaCall, type OllamaParts, readCall } from "./ollama_call.ts";
+import { countOf, flagOf, textOf, wrong } from "./ollama_fields.ts";
+import { measured } from "./ollama_stream.ts";
+import { modeBeside } from "./serving_mode.ts";
+
+const MOST_INPUTS = 8_192;
+const MOST_DIMENSIONS = 65_536;
+const NANOSECONDS = 1e6;
+
+export function ollamaEmbedRoutes(parts: OllamaParts): Hono<GatewayEnv> {
+  const routes = new Hono<GatewayEnv>();
+  routes.post("/api/embed", (context) => embed(parts, context));
+  routes.post("/api/embeddings", (context) => embedOne(parts, context));
+  return routes;
+}
+
+/** What is read here of llama-server's answer. */
+interface Embedded {
+  data: { embedding: number[]; index: number }[];
+  usage?: { prompt_tokens?: number };
+}
+
+async function embed(parts: OllamaParts, context: Context<GatewayEnv>): Promise<Response> {
+  const call = await readCall(parts, context);
+  const input = inputsOf(call.fields.input);
+  const dimensions = countOf(call.fields, "dimensions", { from: 1, to: MOST_DIMENSIONS });
+  const answer = (embeddings: number[][], metrics: Record<string, number>) =>
+    Response.json({ model: call.name, embeddings, ...measured(metrics) });
+  if (input.length === 0) {
+    await loadOnly(parts, call, {});
+    return answer([], {});
+  }
+  const askedMs = performance.now();
+  return await ask(parts, call, {
+    body: { input },
+    whole: ({ data, usage }, { lease }) =>
+      answer(data.map(({ embedding }) => shortened(embedding, dimensions)), {
+        total_duration: (performance.now() - call.startedMs) * NANOSECONDS,
+        load_duration: (lease.loadMs + askedMs - call.startedMs) * NANOSECONDS,
+        prompt_eval_count: usage?.prompt_tokens ?? 0,
+      }),
+  });
+}
+
+async function embedOne(parts: OllamaParts, context: Context<GatewayEnv>): Promise<Response> {
+  const call = await readCall(parts, context);
+  const prompt = textOf(call.fields, "prompt") ?? "";
+  if (prompt === "") {
+    await loadOnly(parts, call, {});
+    return Response.json({ embedding: [] });
+  }
+  return await ask(parts, call, {
+    // As the model gives it: of any length.
+    body: { input: prompt, embd_normalize: -1 },
+    whole: ({ data }) => Response.json({ embedding: data[0]?.embedding ?? [] }),
+  });
+}
+
+interface Asked {
+  body: JsonObject & { input: string | string[] };
+  whole(embedded: Embedded, upstream: Upstream): Response;
+}
+
+async function ask(
+  parts: OllamaParts,
+  call: OllamaCall,
+  { body, whole }: Asked,
+): Promise<Response> {
+  const { context, model, keepAliveMs } = call;
+  flagOf(call.fields, "truncate");
+  return await forward(parts, {
+    context,
+    model,
+    path: "/v1/embeddings",
+    body: new TextEncoder().encode(JSON.stringify(body)),
+    stream: false,
+    dialect: "ollama",
+    mode: modeBeside(model, "embedding"),
+    keepAliveMs,
+    whole(upstream) {
+      const embedded: Embedded = JSON.parse(new TextDecoder().decode(upstream.answer.bytes!));
+      embedded.data.sort((a, b) => a.index - b.index);
+      return whole(embedded, upstream);
+    },
+  });
+}
+
+function inputsOf(input: unknown): string[] {
+  const list = typeof input === "string" ? [input] : input ?? [];
+  if (!Array.isArray(list) || !list.every((each) => typeof each === "string")) {
+    throw wrong("input", "text or a list of texts");
+  }
+  if (list.length > MOST_INPUTS) {
+    throw new AppError("invalid_request", `Cannot embed more than ${MOST_INPUTS} texts at once`, {
+      param: "input",
+    });
+  }
+  return list.length === 1 && list[0] === "" ? [] : list;
+}
+
+/** The first values alone, of length 1 again: what models that are made for it are cut to. */
+function shortened(embedding: number[], dimensions: number | null): number[] {
+  if (dimensions === null || dimensions >= embedding.length) return embedding;
+  const first = embedding.slice(0, dimensions);
+  const length = Math.hypot(...first);
+  return length === 0 ? first : first.map((value) => value / length);
+}
