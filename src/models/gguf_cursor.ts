@@ -7,8 +7,11 @@ import { AppError, type ErrorValues } from "../errors.ts";
 export interface ByteSource {
   /** Bytes of the whole file. */
   readonly size: number;
-  /** The bytes from `offset`; fewer than `length` where the file ends. */
-  read(offset: number, length: number): Uint8Array;
+  /**
+   * The bytes from `offset`: `length` of them where they are at hand, at least `least` unless the
+   * file ends before.
+   */
+  read(offset: number, length: number, least?: number): Uint8Array;
 }
 
 /** Why a file cannot be used: `values.reason` of a `model_file_invalid`. */
@@ -21,6 +24,7 @@ export type GgufProblem =
   | "unknown_tensor_type"
   | "not_a_file"
   | "too_slow"
+  | "header_too_large"
   | "part_missing"
   | "projector"
   | "adapter"
@@ -38,6 +42,9 @@ export function ggufError(
 }
 
 const CHUNK_BYTES = 1024 * 1024;
+
+/** Far beyond any header that exists: reading one to here takes a fraction of a second. */
+const LARGEST_HEADER_BYTES = 64 * 1024 * 1024;
 
 export interface GgufCursorOptions {
   /** The file's name, for messages. */
@@ -142,8 +149,13 @@ export class GgufCursor {
         sentence: "reading its header takes too long. Copy it to a faster disk, or try again",
       });
     }
+    if (this.#at > LARGEST_HEADER_BYTES) {
+      throw ggufError(this.#file, "header_too_large", {
+        sentence: "its header goes on for longer than that of any model. Choose another file",
+      });
+    }
     const wanted = Math.min(Math.max(length, CHUNK_BYTES), this.remaining);
-    this.#chunk = this.#source.read(this.#at, wanted);
+    this.#chunk = this.#source.read(this.#at, wanted, length);
     this.#chunkStart = this.#at;
     this.#view = new DataView(
       this.#chunk.buffer,
