@@ -147,6 +147,8 @@ Deno.test("planPlacement() leaves the offload to llama.cpp where a GPU's memory 
   assert.equal(plan({ gpu: UNKNOWN_GPU }).gpuLayers, "auto");
   assert.equal(plan({ gpu: UNKNOWN_GPU }).layersOnGpu, null);
   assert.equal(plan({ gpu: UNKNOWN_GPU }, { gpu_layers: 20 }).gpuLayers, 20);
+  assert.equal(plan({ gpu: UNKNOWN_GPU }, { gpu_layers: 99 }).gpuLayers, 99);
+  assert.equal(plan({ gpu: UNKNOWN_GPU }, { gpu_layers: 99 }).layersOnGpu, 33);
   assert.equal(plan({ gpu: UNKNOWN_GPU }, { gpu_layers: 0 }).gpuLayers, 0);
 });
 

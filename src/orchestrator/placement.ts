@@ -67,7 +67,8 @@ export function planPlacement(options: PlacementOptions): Placement {
   // How much the GPU will take is not known, so nothing is taken off the RAM: too careful, never
   // too bold.
   const placement = onCpu(options, new Sizing(options, "unknown"));
-  return { ...placement, gpuLayers: wish ?? "auto", layersOnGpu: wish };
+  const layersOnGpu = wish === null ? null : Math.min(wish, unitsOf(options.facts));
+  return { ...placement, gpuLayers: wish ?? "auto", layersOnGpu };
 }
 
 /** The context from which on a model is useful: less than 4,096 where it was trained for less. */
