@@ -16,6 +16,9 @@ const CONFIG = {
   hosts: ["127.0.0.1", "::1"],
   port: 8_001,
   runtimePorts: { first: 8_080, last: 8_082 },
+  hfEndpoint: "https://huggingface.co",
+  downloadHosts: [],
+  proxy: null,
 } as unknown as Config;
 
 const PATHS = {
@@ -36,6 +39,7 @@ Deno.test("serverScope() lists every folder, address and socket, and grants noth
       ...["127.0.0.1:8001", "127.0.0.1:0", "127.0.0.1:8080", "127.0.0.1:8081", "127.0.0.1:8082"],
       ...["[::1]:8001", "[::1]:0", "[::1]:8080", "[::1]:8081", "[::1]:8082"],
       ...["unix:/run/user/1/z/00.sock", "127.0.0.1:40000"],
+      ...["huggingface.co:443", "*.huggingface.co:443", "hf.co:443", "*.hf.co:443"],
     ],
     run: false,
     env: false,

@@ -1,6 +1,7 @@
 // Config -> the exact Deno permissions of the server (pure). What is not listed is refused.
 
 import type { Config } from "../config.ts";
+import { hubAddresses } from "../hub_hosts.ts";
 import type { ImportRoot, Place } from "./messages.ts";
 
 export interface ScopePaths {
@@ -26,6 +27,7 @@ export function serverScope(config: Config, paths: ScopePaths) {
       ...paths.places.map((place) =>
         "socketPath" in place ? `unix:${place.socketPath}` : `127.0.0.1:${place.port}`
       ),
+      ...hubAddresses(config),
     ],
     run: false,
     env: false,

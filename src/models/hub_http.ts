@@ -3,6 +3,7 @@
 
 import { isLoopback } from "../addresses.ts";
 import type { AppError } from "../errors.ts";
+import { isDownloadHost } from "../hub_hosts.ts";
 import { noAnswer, readBody } from "./hub_body.ts";
 import {
   hostRefused,
@@ -31,8 +32,6 @@ const CONNECT_MS = 10_000;
 const JSON_LIMIT_BYTES = 32 * 1024 ** 2;
 const REFUSAL_LIMIT_BYTES = 64 * 1024;
 const MOST_REDIRECTS = 5;
-/** The Hub's own CDN. */
-const OWN_DOMAINS = [".hf.co", ".huggingface.co"];
 
 export class HubHttp implements Disposable {
   readonly #endpoint: URL;
@@ -231,20 +230,11 @@ export class HubHttp implements Disposable {
 
   #mayAsk(url: URL): boolean {
     if (this.#isHub(url)) return true;
-    if (url.username !== "" || url.password !== "") return false;
-    const { hostname, host, protocol } = url;
-    if (protocol === "https:" && url.port === "") {
-      if (OWN_DOMAINS.some((domain) => hostname.endsWith(domain))) return true;
-      if (hostname === "huggingface.co") return true;
-    }
-    if (protocol !== "https:" && protocol !== "http:") return false;
-    // Where the Hub is asked in the open nothing is lost by it; else only this machine is.
-    const isOpen = protocol === "http:" && this.#endpoint.protocol === "https:" &&
-      !isOnLoopback(hostname);
-    if (isOpen) return false;
-    return this.#options.downloadHosts.some((each) =>
-      each === host || (url.port === "" && each === hostname)
-    );
+    const { protocol, hostname } = url;
+    // Where the Hub is asked in the open nothing more is lost by it.
+    const isOpen = protocol === "http:" && this.#endpoint.protocol === "https:";
+    if (isOpen && !isOnLoopback(hostname)) return false;
+    return isDownloadHost(url, this.#options.downloadHosts);
   }
 
   #subject(asking: Asking): HubSubject {

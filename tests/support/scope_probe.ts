@@ -14,6 +14,9 @@ if (import.meta.main) {
     hosts: ["127.0.0.1", "::1"],
     port: 0,
     runtimePorts: { first: 28_080, last: 28_100 },
+    hfEndpoint: "https://huggingface.co",
+    downloadHosts: [],
+    proxy: null,
   } as unknown as Config;
   const permissions = mode === "all" ? "inherit" : serverScope(config, {
     staticDir,
