@@ -5,7 +5,7 @@ import { type CatalogueParts, catalogueRoutes } from "../src/gateway/admin_catal
 import type { FitOfOptions } from "../src/gateway/fits.ts";
 import type { GgufFacts } from "../src/models/gguf.ts";
 import { type FitMachine, planFit } from "../src/orchestrator/fit.ts";
-import { CatalogueHome, userModel } from "./support/catalogue_home.ts";
+import { CatalogueHome, repoInfo, userModel } from "./support/catalogue_home.ts";
 
 const MACHINE: FitMachine = {
   totalRamBytes: 8 * 2 ** 30,
@@ -124,12 +124,8 @@ Deno.test("GET /admin/catalogue shows a user's model, with what the Hub said of 
   route.home.write({ models: [userModel()] });
   const before = await route.row("mine");
   assert.deepEqual([before.source, before.badge, before.gated], ["user", null, false]);
-  await route.catalogue.rememberRepo({
-    repo: "me/mine-GGUF",
-    license: "gpl-3.0",
-    gated: "auto",
-    files: [{ path: "mine-Q4_K_M.gguf", sizeBytes: 7_000_000, sha256: null }],
-  });
+  const files = [{ path: "mine-Q4_K_M.gguf", sizeBytes: 7_000_000, sha256: null }];
+  await route.catalogue.rememberRepo(repoInfo(files, { license: "gpl-3.0", gated: "auto" }));
   const after = await route.row("mine");
   assert.deepEqual([after.license, after.gated, after.files[0]!.size_bytes], [
     "gpl-3.0",

@@ -56,6 +56,7 @@ Deno.test("Catalogue takes a user's model, also in place of one with the same id
     sha256: null,
     quantization: null,
     projector: null,
+    facts: null,
   });
 });
 

@@ -25,7 +25,8 @@ import {
 } from "./catalogue_file.ts";
 import { isExact } from "./json_field.ts";
 import { type CachedRepo, RepoCache } from "./repo_cache.ts";
-import { type HubRepoInfo, parseHubRepoInfo, withRepoInfo } from "./catalogue_repo.ts";
+import { withKnownHeaders, withRepoInfo } from "./catalogue_repo.ts";
+import { type HubRepoInfo, parseHubRepoInfo } from "./hub_repo_info.ts";
 
 export type { CatalogueEntry, CatalogueFile } from "./catalogue_entry.ts";
 export type { CatalogueProblem } from "./catalogue_file.ts";
@@ -98,7 +99,8 @@ export class Catalogue implements AsyncDisposable {
   async rememberRepo(info: HubRepoInfo): Promise<void> {
     await this.#current();
     const fetchedAt = new Date().toISOString();
-    if (!this.#cache.put(info.repo, { info, fetchedAt })) return;
+    const older = this.#cache.get(info.repo)?.info ?? null;
+    if (!this.#cache.put(info.repo, { info: withKnownHeaders(info, older), fetchedAt })) return;
     this.#isChanged = true;
     this.#writeSoon();
   }

@@ -4,10 +4,11 @@
 import { basename } from "node:path";
 import type { CatalogueRow } from "../api_types.ts";
 import { parseModelShape } from "./catalogue_shape.ts";
+import type { GgufFacts } from "./gguf.ts";
+import { isHubPath, isRepoName } from "./hub_names.ts";
 import type { JsonField } from "./json_field.ts";
 import { modelIdOf } from "./model_names.ts";
 import type { ModelShape } from "./model_shape.ts";
-import { isSafeSegment } from "./safe_join.ts";
 
 export type CatalogueRole = CatalogueRow["roles"][number];
 
@@ -38,6 +39,8 @@ export interface CatalogueFile extends KnownFile {
   quantization: string | null;
   /** Needed to see. */
   projector: KnownFile | null;
+  /** From a header on the Hub, or the model's of another quantization; null = none was read. */
+  facts: GgufFacts | null;
 }
 
 export interface KnownFile {
@@ -89,11 +92,6 @@ export function parseCatalogueEntry(entry: JsonField): CatalogueEntry {
   };
 }
 
-/** Whether this is `org/name` as the Hub allows it. */
-export function isRepoName(name: string): boolean {
-  return /^[A-Za-z0-9][\w.-]{0,95}\/[A-Za-z0-9][\w.-]{0,95}$/.test(name) && !name.includes("..");
-}
-
 function languagesOf(field: JsonField): string[] {
   if (field.isMissing) return [];
   return field.list({ most: MOST_LANGUAGES }).map((each) =>
@@ -120,6 +118,7 @@ function fileOf(field: JsonField): CatalogueFile {
       ? null
       : quantization.text({ longest: 40, pattern: /^[\w-]+$/, kind: "a label such as Q4_K_M" }),
     projector: projector.isMissing ? null : knownFileOf(projector),
+    facts: null,
   };
 }
 
@@ -138,8 +137,7 @@ function knownFileOf(field: JsonField): KnownFile {
 
 function ggufPathOf(field: JsonField): string {
   const path = field.text({ longest: 400, kind: "the path of a GGUF file in the repository" });
-  const segments = path.split("/");
-  if (segments.length > 4 || !segments.every(isSafeSegment) || modelIdOf(basename(path)) === null) {
+  if (!isHubPath(path) || modelIdOf(basename(path)) === null) {
     throw field.misfit("must be the path of a GGUF file in the repository");
   }
   return path;

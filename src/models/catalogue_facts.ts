@@ -1,4 +1,4 @@
-// Facts of a catalogue's file: what its entry says, until a header was read.
+// Facts of a catalogue's file: its header's where one was read, else what its entry says.
 
 import type { CatalogueEntry, CatalogueFile } from "./catalogue_entry.ts";
 import type { GgufFacts } from "./gguf.ts";
@@ -11,7 +11,7 @@ export class CatalogueFacts {
   /** Null where nothing is known but the size. */
   of(entry: CatalogueEntry, file: CatalogueFile): GgufFacts | null {
     const { name, contextLength, shape, roles } = entry;
-    if (shape === null) return null;
+    if (file.facts !== null || shape === null) return file.facts;
     const known = this.#known.get(file);
     if (known !== undefined) return known;
     const kind = roles.find((role) => role === "embedding" || role === "rerank") ?? "chat";

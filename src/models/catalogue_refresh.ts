@@ -4,16 +4,11 @@
 import { AppError, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { Catalogue } from "./catalogue.ts";
-import type { HubRepoInfo } from "./catalogue_repo.ts";
-
-export interface RepoSource {
-  /** Throws AppErrors of the Hub. */
-  repo(name: string, options: { signal: AbortSignal }): Promise<HubRepoInfo>;
-}
+import type { Hub, HubRepoInfo } from "./hub.ts";
 
 export interface CatalogueRefreshOptions {
   catalogue: Pick<Catalogue, "entries" | "cachedRepo" | "rememberRepo">;
-  hub: RepoSource;
+  hub: Pick<Hub, "repo" | "withHeaders">;
   log: Log;
   /** Instead of the clock, for tests. */
   now?: () => number;
@@ -64,11 +59,15 @@ export class CatalogueRefresh implements AsyncDisposable {
 
   async #refresh(): Promise<void> {
     try {
-      const repos = new Set((await this.#options.catalogue.entries()).map(({ repo }) => repo));
-      for (const repo of repos) {
+      const entries = await this.#options.catalogue.entries();
+      // A header is some megabytes on the wire: only where nothing else says what the model is.
+      const shapeless = new Set(
+        entries.filter(({ shape }) => shape === null).map(({ repo }) => repo),
+      );
+      for (const repo of new Set(entries.map((entry) => entry.repo))) {
         if (this.#ended.signal.aborted) return;
         if (await this.#isFresh(repo)) continue;
-        if (!await this.#ask(repo)) return;
+        if (!await this.#ask(repo, { withHeaders: shapeless.has(repo) })) return;
       }
     } catch (error) {
       this.#options.log.error("The catalogue's refresh failed", { reason: messageOf(error) });
@@ -81,11 +80,13 @@ export class CatalogueRefresh implements AsyncDisposable {
   }
 
   /** False where the Hub cannot be asked for others either. */
-  async #ask(repo: string): Promise<boolean> {
+  async #ask(repo: string, { withHeaders }: { withHeaders: boolean }): Promise<boolean> {
     const { catalogue, hub, log } = this.#options;
     const { signal } = this.#ended;
     try {
-      await catalogue.rememberRepo(await hub.repo(repo, { signal }));
+      const info: HubRepoInfo = await hub.repo(repo, { signal });
+      await catalogue.rememberRepo(info);
+      if (withHeaders) await catalogue.rememberRepo(await hub.withHeaders(info, signal));
       return true;
     } catch (error) {
       if (signal.aborted) return false;

@@ -1,81 +1,56 @@
-// What the catalogue takes from the Hub's answer about a repository: sizes and checksums as they are
-// now, terms, and which files are still there.
+// What the catalogue takes from the Hub's answer about a repository: sizes, checksums and terms as
+// they are now, which files are still there, and what their headers say.
 
-import { basename, dirname, join } from "node:path/posix";
 import type { CatalogueEntry, CatalogueFile, KnownFile } from "./catalogue_entry.ts";
-import { isObject } from "./json_field.ts";
-import { splitFileName, splitNameOf } from "./model_names.ts";
-
-/** The part of `HubRepoInfo` that counts here. */
-export interface HubRepoInfo {
-  /** `org/name` */
-  repo: string;
-  license: string | null;
-  gated: false | "auto" | "manual";
-  files: readonly { path: string; sizeBytes: number; sha256: string | null }[];
-}
-
-const LONGEST_LICENSE = 100;
-
-type RepoFile = HubRepoInfo["files"][number];
-
-/** Of what was kept in a file that anyone may have changed; null = not to be believed. */
-export function parseHubRepoInfo(value: unknown): HubRepoInfo | null {
-  if (!isObject(value)) return null;
-  const { repo, license, gated, files } = value;
-  const isKnown = typeof repo === "string" &&
-    (license === null || typeof license === "string") &&
-    (gated === false || gated === "auto" || gated === "manual") &&
-    Array.isArray(files) && files.every(isRepoFile);
-  return isKnown ? value as unknown as HubRepoInfo : null;
-}
-
-function isRepoFile(value: unknown): value is RepoFile {
-  return isObject(value) && typeof value["path"] === "string" &&
-    Number.isSafeInteger(value["sizeBytes"]) && value["sizeBytes"] as number >= 0 &&
-    (value["sha256"] === null || typeof value["sha256"] === "string");
-}
+import { findHubModel, groupHubFiles, type HubFile, type HubModelFiles } from "./hub_files.ts";
+import { factsOfModels } from "./hub_headers.ts";
+import type { HubHeader, HubRepoInfo } from "./hub_repo_info.ts";
 
 /** The entry as the Hub knows it now. */
 export function withRepoInfo(entry: CatalogueEntry, info: HubRepoInfo): CatalogueEntry {
-  const byPath = new Map(info.files.map((file) => [file.path, file]));
-  const files = entry.files.flatMap((file) => fileNow(file, byPath) ?? []);
+  const models = groupHubFiles(info.files);
+  const facts = factsOfModels(info.headers, models);
+  const files = entry.files.flatMap((file) => {
+    const model = findHubModel(models, file.file);
+    if (model === null || model.modelBytes === 0) return [];
+    return [{ ...fileNow(file, model), facts: facts[models.indexOf(model)] ?? null }];
+  }).sort((a, b) => a.sizeBytes - b.sizeBytes);
+  const trained = files.find((file) => file.facts !== null)?.facts?.contextLength;
   return {
     ...entry,
-    license: licenseOf(info) ?? entry.license,
+    contextLength: trained ?? entry.contextLength ?? info.contextLength,
+    // "other" says less than what we know.
+    license: info.license === null || info.license === "other" ? entry.license : info.license,
     gated: info.gated !== false,
     // Where none is left, the list is wrong, and who asks for one is told so by the Hub.
-    files: files.length === 0 ? entry.files : files.sort((a, b) => a.sizeBytes - b.sizeBytes),
+    files: files.length === 0 ? entry.files : files,
   };
 }
 
-/** Null where it says less than what we know. */
-function licenseOf({ license }: HubRepoInfo): string | null {
-  return license === "other" || (license?.length ?? 0) > LONGEST_LICENSE ? null : license;
+/** A new answer, with the headers of an older one that are of files that are still the same. */
+export function withKnownHeaders(info: HubRepoInfo, older: HubRepoInfo | null): HubRepoInfo {
+  const has = (header: HubHeader) => info.headers.some(({ file }) => file === header.file);
+  const isSame = (header: HubHeader) =>
+    info.files.some(({ path, sha256 }) =>
+      path === header.file && sha256 !== null && sha256 === header.sha256
+    );
+  const kept = older?.headers.filter((header) => !has(header) && isSame(header)) ?? [];
+  return kept.length === 0 ? info : { ...info, headers: [...info.headers, ...kept] };
 }
 
-function fileNow(file: CatalogueFile, byPath: ReadonlyMap<string, RepoFile>): CatalogueFile | null {
-  const known = knownNow(file, byPath);
-  if (known === null) return null;
-  const projector = file.projector === null ? null : knownNow(file.projector, byPath);
-  return { ...file, ...known, projector: projector ?? file.projector };
+function fileNow(file: CatalogueFile, model: HubModelFiles): Omit<CatalogueFile, "facts"> {
+  const { parts, projector, modelBytes, quantization } = model;
+  return {
+    file: model.file,
+    sizeBytes: modelBytes,
+    sizeExact: true,
+    sha256: parts.length === 1 ? parts[0]!.sha256 : null,
+    quantization: file.quantization ?? quantization,
+    // The one that a download would bring.
+    projector: projector === null ? null : knownFile(projector),
+  };
 }
 
-/** All parts; null where one is not there any more. */
-function knownNow({ file }: KnownFile, byPath: ReadonlyMap<string, RepoFile>): KnownFile | null {
-  const parts = partsOf(file).map((path) => byPath.get(path));
-  if (!parts.every((part) => part !== undefined)) return null;
-  const sizeBytes = parts.reduce((sum, part) => sum + part.sizeBytes, 0);
-  return sizeBytes === 0
-    ? null
-    : { file, sizeBytes, sizeExact: true, sha256: parts.length === 1 ? parts[0]!.sha256 : null };
-}
-
-function partsOf(file: string): string[] {
-  const split = splitNameOf(basename(file));
-  if (split === null || split.part !== 1) return [file];
-  return Array.from(
-    { length: split.total },
-    (_, index) => join(dirname(file), splitFileName(split.base, index + 1, split.total)),
-  );
+function knownFile({ path, sizeBytes, sha256 }: HubFile): KnownFile {
+  return { file: path, sizeBytes, sizeExact: true, sha256 };
 }

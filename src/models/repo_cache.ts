@@ -1,7 +1,7 @@
 // What the Hub said of repositories, kept for days without a network: a bounded number of answers and
 // of bytes, the oldest go first. Which file it lies in is catalogue_file.ts's.
 
-import { isRepoName } from "./catalogue_entry.ts";
+import { isRepoName } from "./hub_names.ts";
 import { isObject } from "./json_field.ts";
 
 export interface CachedRepo<Info> {

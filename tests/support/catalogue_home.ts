@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import { Catalogue } from "../../src/models/catalogue.ts";
 import { CATALOGUE_FILE } from "../../src/models/catalogue_file.ts";
+import type { HubRepoInfo } from "../../src/models/hub_repo_info.ts";
 import { type LogEntries, logEntries } from "./log_entries.ts";
 
 /** A model as a user writes it: what must be there, and nothing else. */
@@ -15,6 +16,44 @@ export function userModel(id = "mine"): Record<string, unknown> {
     license: "mit",
     repo: "me/mine-GGUF",
     files: [{ file: "mine-Q4_K_M.gguf", size_bytes: 1_000_000 }],
+  };
+}
+
+/** Of a model that is there in one's own catalogue; small. */
+export const LLAMA_SHAPE = {
+  architecture: "llama",
+  block_count: 2,
+  embedding_length: 64,
+  feed_forward_length: 128,
+  head_count: 4,
+  head_count_kv: 2,
+  key_length: 16,
+  value_length: 16,
+  vocab_size: 256,
+  output: "own",
+};
+
+/** What the Hub says of `me/mine-GGUF`. */
+export function repoInfo(
+  files: HubRepoInfo["files"],
+  more: Partial<HubRepoInfo> = {},
+): HubRepoInfo {
+  return {
+    repo: "me/mine-GGUF",
+    downloads: 1,
+    likes: null,
+    updatedAt: null,
+    gated: false,
+    license: null,
+    parameters: null,
+    architecture: null,
+    contextLength: null,
+    capabilities: [],
+    languages: [],
+    commit: "0".repeat(40),
+    files,
+    headers: [],
+    ...more,
   };
 }
 

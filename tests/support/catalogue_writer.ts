@@ -2,6 +2,7 @@
 // it is killed.
 
 import { Catalogue } from "../../src/models/catalogue.ts";
+import { repoInfo } from "./catalogue_home.ts";
 import { logEntries } from "./log_entries.ts";
 
 if (import.meta.main) {
@@ -12,7 +13,7 @@ if (import.meta.main) {
     sha256: null,
   }));
   for (let n = 0;; n++) {
-    await catalogue.rememberRepo({ repo: `me/r${n % 50}`, license: null, gated: false, files });
+    await catalogue.rememberRepo(repoInfo(files, { repo: `me/r${n % 50}` }));
     await catalogue.flush();
     Deno.stdout.writeSync(new TextEncoder().encode(`${n}\n`));
   }
