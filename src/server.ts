@@ -17,6 +17,7 @@ import { Mirror } from "./gateway/mirror.ts";
 import { Hardware } from "./hardware/hardware.ts";
 import type { LeftoverProcess, ToHost, ToServer } from "./host/messages.ts";
 import { createLog } from "./log.ts";
+import { Imports } from "./models/import.ts";
 import { openModels } from "./models/open_models.ts";
 import { createOrchestrator } from "./create_orchestrator.ts";
 import { HostPort } from "./runtime/host_port.ts";
@@ -86,7 +87,8 @@ async function startServer(init: Init, post: (message: ToHost) => void) {
       parts.events.emitSystem();
     },
   });
-  const { registry, library } = await openModels(config, { log, stack });
+  const { importRoots } = init;
+  const { registry, library } = await openModels(config, { log, stack, importRoots });
   const leftovers = registry.leftovers();
   const departures = new Departures(host);
   stack.defer(() => departures.stop());
@@ -125,6 +127,7 @@ async function startServer(init: Init, post: (message: ToHost) => void) {
     fits: new Fits({ host, hardware, orchestrator, runtime: () => runtime, speeds: UNMEASURED }),
     registry,
     library,
+    imports: new Imports({ roots: importRoots, library, registry, log: log.for("import") }),
     orchestrator,
     events,
     departures,
@@ -143,7 +146,8 @@ async function settle(parts: Parts, leftovers: LeftoverProcess[]): Promise<void>
   try {
     parts.hardware.update(await parts.host.call("reading", { disk: false }));
     await parts.host.call("reap", { rows: leftovers });
-    parts.registry.endEarlierLife();
+    const gone = parts.library.list().filter((model) => model.isMissing);
+    parts.registry.endEarlierLife(gone.map((model) => model.id));
     for (const name of parts.config().preload) await preload(parts, name);
   } catch (error) {
     parts.log.warn("Start is not complete", { reason: messageOf(error) });

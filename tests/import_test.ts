@@ -191,6 +191,21 @@ Deno.test("Imports.register() keeps a model's name when its program brings a new
   assert.deepEqual(home.models.ids(), ["phi"]);
 });
 
+Deno.test("Imports.register() takes one name from two places of a program as two models", async () => {
+  await using home = new ImportHome();
+  const [own, service] = [home.place("ollama", "own"), home.place("ollama", "service")];
+  const name = "registry.ollama.ai/library/phi/latest";
+  await home.open();
+  await home.imports.register([putOllama(own, name)]);
+  const second = putOllama(service, name, { model: modelBytes("qwen3") });
+  assert.deepEqual(await home.listed(), [
+    "ollama phi:latest -> phi *",
+    "ollama phi:latest -> phi--ollama",
+  ]);
+  await home.imports.register([second]);
+  assert.deepEqual(home.models.ids(), ["phi", "phi--ollama"]);
+});
+
 Deno.test("Imports.list() says why a model cannot be used, and register() refuses it with the same words", async () => {
   await using home = new ImportHome();
   const root = home.place("ollama");
@@ -305,4 +320,105 @@ Deno.test("Imports.register() names the flag and the command for a path elsewher
   }
   const own = await refusal(join(home.models.home, "own.gguf"));
   assert.match(own.message, /it is in the list already. Ask for "own"$/);
+});
+
+Deno.test("Library lists an imported model whose file is away with what is known of it, and gives it back as it was", async () => {
+  await using home = new ImportHome();
+  const root = home.place("lm_studio");
+  const path = put(join(root, "org/seeing-GGUF/seeing.gguf"), modelBytes());
+  const projector = put(join(root, "org/seeing-GGUF/mmproj-F16.gguf"), PROJECTOR);
+  await home.open();
+  await home.imports.register([path]);
+  const known = home.library.get("seeing")!;
+  for (const gone of [path, projector, join(root, "org"), root]) {
+    const away = join(home.models.root, "away");
+    Deno.renameSync(gone, away);
+    await home.library.upToDate();
+    assert.deepEqual(home.library.get("seeing"), { ...known, isMissing: true }, gone);
+    await assert.rejects(() => home.library.present(known), {
+      code: "model_missing",
+      message: /^Cannot use "seeing": its file is not at ".+seeing\.gguf" any more. Plug in/,
+    });
+    Deno.renameSync(away, gone);
+    assert.deepEqual(await home.library.present(known), known);
+  }
+  // And over a start.
+  Deno.renameSync(root, `${root}-away`);
+  await home.open();
+  assert.deepEqual(home.library.get("seeing"), { ...known, isMissing: true, mmprojBytes: 0 });
+  assert.equal(home.library.resolve("hf.co/org/seeing-GGUF").id, "seeing");
+  Deno.renameSync(`${root}-away`, root);
+  await home.library.rescan();
+  assert.deepEqual(home.library.get("seeing"), known);
+  const told = home.models.changes.map((change) => Object.keys(change)[0]);
+  assert.ok(!told.includes("removed"), told.join());
+});
+
+Deno.test("Library holds an imported model for missing where its place became a link, and offers a changed file anew", async () => {
+  await using home = new ImportHome();
+  const root = home.place("gpt4all");
+  const path = put(join(root, "a.gguf"), modelBytes());
+  put(join(home.models.root, "elsewhere/a.gguf"), modelBytes("qwen3"));
+  await home.open();
+  await home.imports.register([path]);
+  Deno.renameSync(root, `${root}-moved`);
+  Deno.symlinkSync(join(home.models.root, "elsewhere"), root);
+  await home.library.upToDate();
+  assert.equal(home.library.get("a")?.isMissing, true);
+  assert.equal(home.library.get("a")?.facts?.architecture, "llama");
+  const { places } = await home.imports.list();
+  assert.equal(places[0]!.error?.values["reason"], "link");
+  Deno.removeSync(root);
+  Deno.renameSync(`${root}-moved`, root);
+  home.models.write("gpt4all/a.gguf", modelBytes("qwen2"));
+  await home.library.upToDate();
+  assert.equal(home.library.get("a")?.facts?.architecture, "qwen2");
+});
+
+Deno.test("Library gives the user's own file the name that an imported model has, there or missing", async () => {
+  await using home = new ImportHome();
+  const path = putOllama(home.place("ollama"), "registry.ollama.ai/library/phi/latest");
+  await home.open();
+  await home.imports.register([path]);
+  home.models.write("home/phi.gguf");
+  await home.library.rescan();
+  assert.deepEqual(home.models.ids(), ["phi", "phi--ollama"]);
+  assert.equal(home.library.get("phi")?.source, "home");
+  assert.deepEqual(await home.listed(), ["ollama phi:latest -> phi--ollama *"]);
+  Deno.renameSync(path, `${path}-away`);
+  await home.library.upToDate();
+  assert.equal(home.library.get("phi--ollama")?.isMissing, true);
+  await home.library.deleteModel("phi--ollama");
+  assert.deepEqual(home.models.ids(), ["phi"]);
+  assert.deepEqual(home.models.registry.imports.list(), []);
+});
+
+Deno.test("Imports.list() reads headers for so long only, and goes on with the next list", async () => {
+  await using home = new ImportHome();
+  const root = home.place("gpt4all");
+  for (let n = 0; n < 20; n++) put(join(root, `m${n}.gguf`), modelBytes());
+  await home.open({ headersMs: 0 });
+  const { candidates } = await home.imports.list();
+  assert.deepEqual(
+    candidates.map(({ facts, error }) => [facts, error]),
+    candidates.map(() => [
+      null,
+      null,
+    ]),
+  );
+  assert.equal(candidates.length, 20);
+  // Who is taken over is read whatever time that takes.
+  const [first] = await home.imports.register([candidates[0]!.found.parts[0]!.path]);
+  assert.equal(first!.facts?.architecture, "llama");
+  const known = (await home.imports.list()).candidates.filter(({ facts }) => facts !== null);
+  assert.deepEqual(known.map(({ id }) => id), [first!.id]);
+});
+
+Deno.test("Imports.list() looks once for all who ask at the same time", async () => {
+  await using home = new ImportHome();
+  put(join(home.place("gpt4all"), "m.gguf"), modelBytes());
+  await home.open();
+  const [one, two] = await Promise.all([home.imports.list(), home.imports.list()]);
+  assert.equal(one, two);
+  assert.notEqual(await home.imports.list(), one);
 });

@@ -243,6 +243,7 @@ Deno.test("Registry.leftovers() are the processes of an earlier life, and of no 
     registry.setInstance("c", { status: "stopped" });
     registry.setInstance("d", { status: "missing" });
     registry.setInstance("e", { status: "failed" });
+    registry.setInstance("f", { status: "missing" });
     assert.deepEqual(registry.leftovers(), []);
   }
   using registry = openRegistry(path);
@@ -251,7 +252,8 @@ Deno.test("Registry.leftovers() are the processes of an earlier life, and of no 
     { pid: 7, startTime: "1", boot: "b", token: "t1" },
     { pid: null, startTime: null, boot: "", token: "t2" },
   ]);
-  registry.endEarlierLife();
+  // "f" is back, "g" has gone.
+  registry.endEarlierLife(["d", "g"]);
   assert.deepEqual(registry.leftovers(), []);
   const states = registry.instances().map((row) => [row.modelId, row.status, row.token]);
   assert.deepEqual(states, [
@@ -260,6 +262,8 @@ Deno.test("Registry.leftovers() are the processes of an earlier life, and of no 
     ["c", "ready", "t3"],
     ["d", "missing", null],
     ["e", "stopped", null],
+    ["f", "stopped", null],
+    ["g", "missing", null],
   ]);
   assert.equal(registry.instances()[1]?.lastActivity, at);
 });

@@ -4,6 +4,7 @@
 import { Hono } from "@hono/hono";
 
 import { AppError } from "../errors.ts";
+import { importRoutes } from "./admin_import.ts";
 import { modelRoutes } from "./admin_models.ts";
 import { modelSettingsRoutes } from "./admin_model_settings.ts";
 import { requestRoutes } from "./admin_requests.ts";
@@ -25,6 +26,7 @@ export function adminRoutes(parts: Parts): Hono<GatewayEnv> {
   routes.route("/", systemRoutes(parts));
   routes.route("/", modelRoutes(parts));
   routes.route("/", modelSettingsRoutes(parts));
+  routes.route("/", importRoutes(parts));
   routes.route("/", settingsRoutes(parts));
   routes.route("/", requestRoutes(parts));
   return routes;

@@ -2,23 +2,15 @@
 
 import { Hono } from "@hono/hono";
 
-import type { Badge, ErrorBody, Fit, ImportList, ImportRow } from "../api_types.ts";
+import type { ErrorBody, ImportList, ImportRow } from "../api_types.ts";
 import { AppError, type AppErrorData } from "../errors.ts";
-import type { GgufFacts } from "../models/gguf.ts";
-import type { ImportCandidate, Imports } from "../models/import.ts";
+import type { ImportCandidate } from "../models/import.ts";
 import { readOptions } from "./admin_json.ts";
 import { errorBody } from "./error_response.ts";
 import type { GatewayEnv } from "./gateway_env.ts";
 import type { Parts } from "./parts.ts";
 
-export interface ImportParts extends Pick<Parts, "config"> {
-  imports: Pick<Imports, "list" | "register">;
-  /** How it would be loaded here; null where that is not known. */
-  fitOf(
-    facts: GgufFacts,
-    options: { id: string; mmprojBytes: number },
-  ): { fit: Fit | null; badge: Badge | null } | null;
-}
+export type ImportParts = Pick<Parts, "config" | "fits" | "imports">;
 
 const MOST_PATHS = 100;
 const LONGEST_PATH = 4_096;
@@ -49,9 +41,9 @@ async function list(parts: ImportParts): Promise<ImportList> {
 function importRow(parts: ImportParts, candidate: ImportCandidate): ImportRow {
   const { found, id, imported, facts, error } = candidate;
   const mmprojBytes = found.projector?.sizeBytes ?? 0;
-  const isUsable = facts !== null && error === null;
-  const { fit = null, badge = null } =
-    (isUsable ? parts.fitOf(facts, { id, mmprojBytes }) : null) ?? {};
+  const suits = facts === null || error !== null
+    ? null
+    : parts.fits.of(facts, { mmprojBytes, ...(imported && { id }) });
   return {
     program: found.program,
     name: found.name,
@@ -63,8 +55,8 @@ function importRow(parts: ImportParts, candidate: ImportCandidate): ImportRow {
     imported,
     quantization: facts?.quantization ?? null,
     architecture: facts?.architecture ?? null,
-    fit,
-    badge,
+    fit: suits?.fit ?? null,
+    badge: suits?.badge ?? null,
     error: bodyOf(error),
   };
 }

@@ -96,6 +96,7 @@ export class Mirror implements Disposable {
     if (change.removed === undefined) return;
     const id = change.removed;
     this.#emit(id);
+    if (this.#written.has(id)) this.#writeRow(id);
     void orchestrator.forget(id).catch((error) => {
       this.#parts.log.warn("Cannot unload", { model: id, reason: messageOf(error) });
     });

@@ -4,6 +4,7 @@ import type { RuntimeInfo } from "../api_types.ts";
 import type { Config } from "../config.ts";
 import type { Hardware } from "../hardware/hardware.ts";
 import type { Log } from "../log.ts";
+import type { Imports } from "../models/import.ts";
 import type { Library } from "../models/library.ts";
 import type { Registry } from "../models/registry.ts";
 import type { Orchestrator } from "../orchestrator/orchestrator.ts";
@@ -30,6 +31,7 @@ export interface Parts {
   hardware: Hardware;
   fits: Fits;
   library: Library;
+  imports: Imports;
   registry: Registry;
   orchestrator: Orchestrator;
   runtime(): RuntimeInfo;

@@ -120,7 +120,7 @@ export class Imports {
   async #withIds(
     found: readonly FoundImport[],
   ): Promise<Omit<ImportCandidate, "facts" | "error">[]> {
-    const { library, registry } = this.#options;
+    const { library, registry, roots } = this.#options;
     const known = await modelsByRealPath(library);
     const records = registry.imports.list();
     const taken = new Set(
@@ -129,8 +129,12 @@ export class Imports {
     return found.map((each) => {
       const model = known.get(realPathOf(each));
       if (model !== undefined) return { found: each, id: model.id, imported: true };
-      const record = records.find(({ program, name }) =>
-        program === each.program && name === each.name
+      // The program has a new file under that name: two places of one program are not meant.
+      const { path } = each.parts[0]!;
+      const root = roots.find((root) => isInside(root.path, path));
+      const record = records.find(({ program, name, parts }) =>
+        program === each.program && name === each.name && root !== undefined &&
+        isInside(root.path, parts[0]!)
       );
       const id = record?.modelId ?? freeId(each.id, {
         owner: each.owner,

@@ -1,7 +1,7 @@
 // Takes one model's files off the disk. The paths are those that a scan found, never a name from
 // outside; each is looked at again before it goes.
 
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 
 import { AppError, messageOf } from "../errors.ts";
 import type { ModelSource } from "./registry_rows.ts";
@@ -41,15 +41,24 @@ export async function deleteModelFiles(
   const { mmprojPath } = model;
   const isShared = others.some((other) => other.mmprojPath === mmprojPath);
   if (mmprojPath !== null && !isShared && folder !== home) paths.unshift(mmprojPath);
-  for (const path of paths) {
-    if (!isInside(home, path) || hasLink(home, dirname(path))) {
-      throw refusal(model, `${JSON.stringify(path)} leads out of the models folder`);
-    }
-  }
+  const check = (path: string) => {
+    if (isInside(home, path) && !hasLink(home, dirname(path))) return;
+    throw refusal(model, `${JSON.stringify(path)} leads out of the models folder`);
+  };
+  // All before the first is gone, and each again right before it goes: its folder may be swapped for
+  // a link at any time.
+  paths.forEach(check);
   try {
-    for (const path of paths) await removeFile(path);
-    if (folder !== home) await removeIfEmpty(folder);
+    for (const path of paths) {
+      check(path);
+      await removeFile(path);
+    }
+    if (folder !== home) {
+      check(join(folder, "any"));
+      await removeIfEmpty(folder);
+    }
   } catch (error) {
+    if (error instanceof AppError) throw error;
     throw new AppError(
       "folder_unusable",
       `Cannot delete ${JSON.stringify(model.id)} (${messageOf(error)}). Check the permissions of ${
@@ -60,9 +69,10 @@ export async function deleteModelFiles(
   }
 }
 
-/** A link is removed itself, not what it leads to. */
+/** A link is removed itself, not what it leads to; a folder that took the file's place stays. */
 async function removeFile(path: string): Promise<void> {
   try {
+    if (Deno.lstatSync(path).isDirectory) return;
     await Deno.remove(path);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;

@@ -2,7 +2,7 @@
 // the names. Pure; nothing here knows what is in a file.
 
 import { compareText, type FoundFile, type FoundFolder } from "./folder_scan.ts";
-import { modelIdOf, splitFileName, splitNameOf } from "./model_names.ts";
+import { isModelId, modelIdOf, splitFileName, splitNameOf } from "./model_names.ts";
 import type { ModelSource } from "./registry_rows.ts";
 
 export interface ModelFiles {
@@ -114,9 +114,23 @@ export interface FreeIdOptions {
 
 /** The ID itself where it is free, else `<id>--<owner>`, then with a number. */
 export function freeId(id: string, { owner, isTaken }: FreeIdOptions): string {
-  let free = id;
-  for (let n = 1; isTaken(free); n++) free = `${id}--${owner}${n === 1 ? "" : `-${n}`}`;
+  if (!isTaken(id)) return id;
+  // A folder's name may be one that no request can hold.
+  const other = isModelId(owner) ? shortened(owner, LONGEST_OWNER) : "other";
+  const base = `${shortened(id, LONGEST_BASE)}--${other}`;
+  let free = base;
+  for (let n = 2; isTaken(free); n++) free = `${base}-${n}`;
   return free;
+}
+
+/** Together with a number they are short enough for an ID. */
+const LONGEST_BASE = 140;
+const LONGEST_OWNER = 96;
+
+function shortened(text: string, length: number): string {
+  return text.length <= length
+    ? text
+    : text.slice(0, length).replace(/[\uD800-\uDBFF]$/, "").trim();
 }
 
 /** Whether a file belongs to a vision model, by its name. */

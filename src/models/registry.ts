@@ -187,14 +187,17 @@ export class Registry implements Disposable {
     );
   }
 
-  /** Rights the rows of an earlier life, once its processes are reaped: none of them runs. */
-  endEarlierLife(): void {
+  /**
+   * Rights the rows of an earlier life, once its processes are reaped: none of them runs. `missing`
+   * are the models whose files are gone now.
+   */
+  endEarlierLife(missing: readonly string[] = []): void {
     for (const row of this.instances()) {
       if (row.token !== null && !this.#earlierTokens.has(row.token)) continue;
-      if (row.status === "missing" && row.token === null) continue;
       const { lastActivity } = row;
       this.setInstance(row.modelId, { ...INSTANCE_DEFAULTS, lastActivity });
     }
+    for (const id of missing) this.setInstance(id, { status: "missing" });
   }
 
   #writeInstance(modelId: string, change: InstanceChange): void {
