@@ -18,6 +18,10 @@ const TEXT_STEP_PERCENT = 10;
 /** News that a client may leave unread before it gets none. */
 const UNREAD_EVENTS = 4;
 
+const COMPLETIONS = "/v1/completions";
+/** Elsewhere streams have no place for a text before the answer: there it is told in comments. */
+const TEXT_PATHS = ["/v1/chat/completions", COMPLETIONS];
+
 const encoder = new TextEncoder();
 
 /** The header `X-Loading` or the field `loading`; throws `invalid_request` for other words. */
@@ -59,14 +63,18 @@ interface Announcing {
 }
 
 function announced(parts: Parts, announcing: Announcing): ReadableStream<Uint8Array> {
-  const { call, answer, abort } = announcing;
+  const { call, wish, answer, abort } = announcing;
+  const asText = wish === "text" && TEXT_PATHS.includes(call.path);
+  const step = asText ? TEXT_STEP_PERCENT : 1;
   let timer: ReturnType<typeof setInterval>;
   let reader: ReadableStreamDefaultReader<Uint8Array> | null = null;
   const body = answer.then(async (response) => {
     clearInterval(timer);
-    if (response.ok) return response.body!.getReader();
-    // llama-server's own refusal, in the caller's shape already.
-    const event = call.dialect === "anthropic" ? "event: error\n" : "";
+    if (response.headers.get("content-type")?.startsWith("text/event-stream")) {
+      return response.body!.getReader();
+    }
+    // llama-server's own refusal, in the caller's shape already, or an answer that it never streams.
+    const event = call.dialect === "anthropic" && !response.ok ? "event: error\n" : "";
     return `${event}data: ${await response.text()}\n\n`;
   }, (error) => {
     clearInterval(timer);
@@ -76,11 +84,12 @@ function announced(parts: Parts, announcing: Announcing): ReadableStream<Uint8Ar
     start(controller) {
       let said = "";
       function look(): void {
-        const text = newsOf(parts, announcing);
+        const news = newsOf(parts, { call, step });
         // Who does not read is told the latest later.
-        if (text === said || (controller.desiredSize ?? 0) <= 0) return;
-        said = text;
-        controller.enqueue(encoder.encode(text));
+        if (news === said || (controller.desiredSize ?? 0) <= 0) return;
+        said = news;
+        const event = asText ? `data: ${JSON.stringify(textChunk(call, news))}` : `: ${news}`;
+        controller.enqueue(encoder.encode(`${event}\n\n`));
       }
       timer = setInterval(look, LOOK_MS);
       look();
@@ -104,13 +113,9 @@ function announced(parts: Parts, announcing: Announcing): ReadableStream<Uint8Ar
   }, { highWaterMark: UNREAD_EVENTS });
 }
 
-function newsOf(parts: Parts, { call, wish }: Announcing): string {
+function newsOf(parts: Parts, { call, step }: { call: ForwardCall; step: number }): string {
   const { doing, progress } = stepOf(parts, call.model.id);
-  const step = wish === "text" ? TEXT_STEP_PERCENT : 1;
-  const percent = progress === null ? null : Math.floor(progress * 100 / step) * step;
-  const said = percent === null ? doing : `${doing} ${percent}%`;
-  const chunk = wish === "text" ? textChunk(call, `[${said}]\n`) : null;
-  return chunk === null ? `: ${said}\n\n` : `data: ${JSON.stringify(chunk)}\n\n`;
+  return progress === null ? doing : `${doing} ${Math.floor(progress * 100 / step) * step}%`;
 }
 
 function stepOf(parts: Parts, modelId: string): { doing: string; progress: number | null } {
@@ -123,20 +128,14 @@ function stepOf(parts: Parts, modelId: string): { doing: string; progress: numbe
   return { doing: "loading", progress: instance.progress };
 }
 
-/** Null on routes whose streams have no place for a text before the answer. */
-function textChunk({ path, model }: ForwardCall, text: string): Record<string, unknown> | null {
+function textChunk({ path, model }: ForwardCall, news: string): Record<string, unknown> {
+  const text = `[${news}]\n`;
   const head = { id: "loading", created: Math.floor(Date.now() / 1000), model: model.id };
-  switch (path) {
-    case "/v1/chat/completions": {
-      const delta = { role: "assistant", content: text };
-      const choices = [{ index: 0, delta, finish_reason: null }];
-      return { ...head, object: "chat.completion.chunk", choices };
-    }
-    case "/v1/completions": {
-      const choices = [{ index: 0, text, logprobs: null, finish_reason: null }];
-      return { ...head, object: "text_completion", choices };
-    }
-    default:
-      return null;
+  if (path === COMPLETIONS) {
+    const choices = [{ index: 0, text, logprobs: null, finish_reason: null }];
+    return { ...head, object: "text_completion", choices };
   }
+  const delta = { role: "assistant", content: text };
+  const choices = [{ index: 0, delta, finish_reason: null }];
+  return { ...head, object: "chat.completion.chunk", choices };
 }
