@@ -12,8 +12,6 @@ import type { Parts } from "./parts.ts";
 import type { ServingMode } from "./serving_mode.ts";
 import { transcriptionRoutes } from "./transcriptions.ts";
 
-export { keepAliveOf, modelName } from "./model_request.ts";
-
 /** Routes that name their model in the body, and what an instance of it must run for. */
 const FORWARDED: readonly [path: string, mode: ServingMode][] = [
   ["/v1/chat/completions", "chat"],
