@@ -142,7 +142,11 @@ export interface Sampling {
   top_p?: number;
   top_k?: number;
   min_p?: number;
+  typical_p?: number;
   repeat_penalty?: number;
+  repeat_last_n?: number;
+  presence_penalty?: number;
+  frequency_penalty?: number;
   seed?: number;
   max_tokens?: number;
   stop?: string[];

@@ -36,7 +36,8 @@ export function modelSettingsRoutes(parts: Parts): Hono<GatewayEnv> {
   return routes;
 }
 
-async function changeSettings(
+/** Keeps what is checked; throws `invalid_request` and changes nothing else. */
+export async function changeSettings(
   parts: Parts,
   { model, change }: { model: Model; change: Record<string, unknown> },
 ): Promise<ModelSettings> {

@@ -13,6 +13,14 @@ export function listedName(name: string): string {
   return TAG.test(name) ? name : `${name}:latest`;
 }
 
+/** All names that lists show for a model. What was made under a name that no file can have shows that one. */
+export function listedNames(id: string, aliases: readonly string[]): [string, ...string[]] {
+  const named = aliases.filter((alias) => idFromName(alias) === id);
+  const others = aliases.filter((alias) => idFromName(alias) !== id);
+  const first = named.length > 0 ? named : [id];
+  return [...first, ...others].map(listedName) as [string, ...string[]];
+}
+
 /** Without `:latest`, which means nothing here. */
 export function plainName(name: string): string {
   return name.trim().replace(/:latest$/i, "");

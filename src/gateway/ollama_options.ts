@@ -107,13 +107,10 @@ export function withDefaults(own: SamplingFields, settings: Sampling): SamplingF
 }
 
 /** The same values the other way round, as a `create` keeps them. */
-export function settingsFrom(sampling: SamplingFields): Sampling {
-  const { n_predict, temperature, top_p, top_k, min_p, repeat_penalty, seed, stop } = sampling;
-  const found = { temperature, top_p, top_k, min_p, repeat_penalty, seed, stop };
-  const named = { ...found, max_tokens: n_predict };
-  return Object.fromEntries(
-    Object.entries(named).filter(([, value]) => value !== undefined),
-  ) as Sampling;
+export function settingsFrom(
+  { n_predict, n_keep: _n_keep, ...sampling }: SamplingFields,
+): Sampling {
+  return { ...sampling, ...(n_predict !== undefined && { max_tokens: n_predict as number }) };
 }
 
 function check(name: string, value: unknown, option: Option): unknown {
