@@ -86,6 +86,7 @@ export function parametersText(sampling: Sampling): string {
   const named = Object.entries(sampling).flatMap(([name, value]) =>
     [value].flat().map((each) => [name === "max_tokens" ? "num_predict" : name, each] as const)
   );
+  named.sort(([a], [b]) => a < b ? -1 : a > b ? 1 : 0);
   return named.map(([name, value]) => `${name.padEnd(30)} ${JSON.stringify(value)}`).join("\n");
 }
 
