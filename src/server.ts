@@ -8,9 +8,10 @@ import { Departures } from "./gateway/departures.ts";
 import { Doors } from "./gateway/doors.ts";
 import { Events } from "./gateway/events.ts";
 import { findModel } from "./gateway/find_model.ts";
-import { Fits, UNMEASURED } from "./gateway/fits.ts";
+import { Fits } from "./gateway/fits.ts";
 import type { Parts } from "./gateway/parts.ts";
 import { Requests } from "./gateway/requests.ts";
+import { Speeds } from "./gateway/speeds.ts";
 import { listen } from "./gateway/listen.ts";
 import { LogTail } from "./gateway/log_tail.ts";
 import { Mirror } from "./gateway/mirror.ts";
@@ -112,6 +113,16 @@ async function startServer(init: Init, post: (message: ToHost) => void) {
     hardware,
     doors,
   });
+  const speeds = stack.use(
+    new Speeds({
+      host,
+      hardware,
+      registry,
+      orchestrator,
+      runtime: () => runtime,
+      log: log.for("speeds"),
+    }),
+  );
   const parts: Parts = {
     config: () => config,
     setConfig: (changed) => config = changed,
@@ -124,7 +135,8 @@ async function startServer(init: Init, post: (message: ToHost) => void) {
     logTail,
     host,
     hardware,
-    fits: new Fits({ host, hardware, orchestrator, runtime: () => runtime, speeds: UNMEASURED }),
+    fits: new Fits({ host, hardware, orchestrator, runtime: () => runtime, speeds }),
+    speeds,
     registry,
     library,
     imports: new Imports({ roots: importRoots, library, registry, log: log.for("import") }),

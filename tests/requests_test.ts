@@ -26,7 +26,7 @@ Deno.test("list() shows a request from its arrival to its end, and no texts", ()
   record.answering();
   assert.equal(requests.list()[0]?.state, "answering");
   record.firstByte();
-  record.end(200, { promptTokens: 7, completionTokens: 3 });
+  record.end(200, { promptTokens: 7, completionTokens: 3, tokensPerSecond: null });
   const [row] = requests.list();
   assert.equal(row?.state, "done");
   assert.equal(row?.status, 200);
@@ -135,9 +135,25 @@ Deno.test("tokensOf() reads the counts of each shape of answer", () => {
     ["", null, null],
   ];
   for (const [tail, promptTokens, completionTokens] of table) {
-    const wanted = { promptTokens, completionTokens };
+    const wanted = { promptTokens, completionTokens, tokensPerSecond: null };
     assert.deepEqual(tokensOf(tail), wanted, tail);
     assert.deepEqual(tokensOf(new TextEncoder().encode(tail)), wanted, tail);
     assert.deepEqual(tokensOf(new TextEncoder().encode("é".repeat(5_000) + tail)), wanted, tail);
+  }
+});
+
+Deno.test("tokensOf() reads the speed of answers that are long enough to tell", () => {
+  const table: [tail: string, tokensPerSecond: number | null][] = [
+    ['{"timings":{"predicted_n":32,"predicted_per_second":41.25}}', 41.25],
+    ['{"timings": {"predicted_n": 32, "predicted_per_second": 41}}', 41],
+    ['{"usage":{"completion_tokens":99},"timings":{"predicted_per_second":7.5,"x":1}}', 7.5],
+    ['{"timings":{"predicted_n":31,"predicted_per_second":41.25}}', null],
+    ['{"timings":{"predicted_n":32,"predicted_per_second":null}}', null],
+    ['{"timings":{"predicted_n":32,"predicted_per_second":41.2', null],
+    ['{"content":"\\"predicted_per_second\\":1000.0","usage":{"completion_tokens":99}}', null],
+    ['{"usage":{"prompt_tokens":7,"completion_tokens":99}}', null],
+  ];
+  for (const [tail, wanted] of table) {
+    assert.equal(tokensOf(tail).tokensPerSecond, wanted, tail);
   }
 });

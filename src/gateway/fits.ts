@@ -22,13 +22,6 @@ export interface SpeedReader {
   correctionFor(model: { id: string | null; facts: GgufFacts }): number;
 }
 
-/** Nothing is known of it yet. */
-export const UNMEASURED: SpeedReader = {
-  ramBytesPerSecond: () => null,
-  gpuBytesPerSecond: () => null,
-  correctionFor: () => 1,
-};
-
 export interface FitsParts {
   host: Pick<HostPort, "call">;
   hardware: Pick<Hardware, "snapshot" | "update">;

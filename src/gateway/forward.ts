@@ -13,7 +13,6 @@ import { errorEvent, renderUpstreamError, toAppError } from "./error_response.ts
 import type { GatewayEnv } from "./gateway_env.ts";
 import type { Parts } from "./parts.ts";
 import type { RequestRecord } from "./requests.ts";
-import type { ServingMode } from "./serving_mode.ts";
 import { tokensOf } from "./token_counts.ts";
 
 export interface ForwardCall {
@@ -78,7 +77,7 @@ export async function forward(parts: Parts, call: ForwardCall): Promise<Response
     }
     client.forget();
     return upstream.answer.stream === null
-      ? whole(call, { upstream, record })
+      ? whole(parts, { call, upstream, record })
       : streamed(parts, { call, upstream, abort, record });
   } catch (error) {
     client.forget();
@@ -145,14 +144,16 @@ async function send(lease: Lease, { call, abort }: Asking): Promise<Upstream> {
 }
 
 function whole(
-  call: ForwardCall,
-  { upstream, record }: { upstream: Upstream; record: RequestRecord },
+  parts: Parts,
+  { call, upstream, record }: Pick<Answering, "call" | "upstream" | "record">,
 ): Response {
   const { answer, lease } = upstream;
   const bytes = answer.bytes!;
   lease.release();
   record.firstByte();
-  record.end(answer.status, tokensOf(bytes));
+  const tokens = tokensOf(bytes);
+  record.end(answer.status, tokens);
+  parts.speeds.answered(call.model, tokens);
   if (!isOk(answer) && call.dialect !== undefined) return renderUpstreamError(answer, call.dialect);
   if (call.whole !== undefined && isOk(answer)) return call.whole(upstream);
   const bodyless = answer.status === 204 || answer.status === 304;
@@ -195,7 +196,9 @@ function bodyOf(
       return null;
     }
     if (failed === null) {
-      record.end(answer.status, tokensOf(tail));
+      const tokens = tokensOf(tail);
+      record.end(answer.status, tokens);
+      parts.speeds.answered(call.model, tokens);
       return null;
     }
     const error = abort.signal.reason instanceof AppError

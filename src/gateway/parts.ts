@@ -14,6 +14,7 @@ import type { Events } from "./events.ts";
 import type { Fits } from "./fits.ts";
 import type { LogTail } from "./log_tail.ts";
 import type { Requests } from "./requests.ts";
+import type { Speeds } from "./speeds.ts";
 
 export interface Parts {
   /** The settings as they are now: PUT /admin/settings replaces them. */
@@ -30,6 +31,7 @@ export interface Parts {
   host: HostPort;
   hardware: Hardware;
   fits: Fits;
+  speeds: Pick<Speeds, "answered">;
   library: Library;
   imports: Imports;
   registry: Registry;

@@ -13,6 +13,8 @@ export interface ReadShape {
   cacheTypeV: CacheType | null;
   /** Units on the GPU, counted from the end: the output first, then the last layers. */
   gpuLayers: number;
+  /** Tokens of the conversation so far; by default those of a usual one. */
+  liveTokens?: number;
 }
 
 export interface TokenRead {
@@ -51,7 +53,7 @@ export function answerBytes(facts: GgufFacts): number {
 export function bytesPerToken(facts: GgufFacts, shape: ReadShape): TokenRead {
   const { cacheTypeK, cacheTypeV, gpuLayers } = shape;
   const kv = kvCache(facts, {
-    contextTokens: liveTokens(shape.contextTokens),
+    contextTokens: shape.liveTokens ?? liveTokens(shape.contextTokens),
     parallel: 1,
     ubatchTokens: 0,
     cacheTypeK,

@@ -135,7 +135,14 @@ function speedOf(
   return tokensPerSecond === null ? null : Math.floor(tokensPerSecond * 10) / 10;
 }
 
-function gpuPart({ gpu, gpuBytesPerSecond, ramBytesPerSecond }: FitMachine, placement: Placement) {
+/** What of a placed model lies on a GPU, and how fast that is; null = nothing. */
+export function gpuPart(
+  { gpu, gpuBytesPerSecond, ramBytesPerSecond }: Pick<
+    FitMachine,
+    "gpu" | "gpuBytesPerSecond" | "ramBytesPerSecond"
+  >,
+  placement: Pick<Placement, "layersOnGpu">,
+) {
   const { layersOnGpu } = placement;
   if (gpu === null || layersOnGpu === 0) return null;
   // What shares the RAM is not faster than it, but where its maker says so.

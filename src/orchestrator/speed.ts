@@ -10,6 +10,8 @@ export interface SpeedInputs {
   facts: GgufFacts;
   /** Tokens that a slot can hold. */
   contextTokens: number;
+  /** Tokens of the conversation so far; by default those of a usual one. */
+  liveTokens?: number;
   /** Null = f16. */
   cacheTypeK: CacheType | null;
   cacheTypeV: CacheType | null;
