@@ -13,6 +13,7 @@ import { errorEvent, renderUpstreamError, toAppError } from "./error_response.ts
 import type { GatewayEnv } from "./gateway_env.ts";
 import type { Parts } from "./parts.ts";
 import type { RequestRecord } from "./requests.ts";
+import type { ServingMode } from "./serving_mode.ts";
 import { tokensOf } from "./token_counts.ts";
 
 export interface ForwardCall {
