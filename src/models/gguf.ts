@@ -92,11 +92,14 @@ function notAFile(file: string): AppError {
   return ggufError(file, "not_a_file", { sentence });
 }
 
+/** What it gives is good until the next call: one piece of memory serves for the whole header. */
 function fileSource(file: Deno.FsFile, size: number): ByteSource {
+  let memory = new Uint8Array(0);
   return {
     size,
     read(offset, length) {
-      const bytes = new Uint8Array(length);
+      if (memory.length < length) memory = new Uint8Array(length);
+      const bytes = memory.subarray(0, length);
       file.seekSync(offset, Deno.SeekMode.Start);
       let done = 0;
       while (done < length) {

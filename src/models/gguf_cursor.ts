@@ -116,7 +116,13 @@ export class GgufCursor {
   /** Passes over that many strings, which takes reading each one's length. */
   skipStrings(count: number): void {
     if (count > this.remaining / 8) throw this.cutOff();
-    for (let index = 0; index < count; index++) this.skip(this.u64());
+    let left = count;
+    while (left > 0) {
+      left -= this.#skipStringsInChunk(left);
+      if (left === 0) return;
+      this.skip(this.u64());
+      left--;
+    }
   }
 
   corrupt(what: string): AppError {
@@ -131,6 +137,22 @@ export class GgufCursor {
       size_bytes: this.#source.size,
       required_bytes: null,
     });
+  }
+
+  /** As many as lie in the chunk as a whole: a tokenizer has hundreds of thousands. */
+  #skipStringsInChunk(most: number): number {
+    const view = this.#view;
+    let at = this.#at - this.#chunkStart;
+    if (at < 0) return 0;
+    let done = 0;
+    while (done < most && at + 8 <= view.byteLength && view.getUint32(at + 4, true) === 0) {
+      const next = at + 8 + view.getUint32(at, true);
+      if (next > view.byteLength) break;
+      at = next;
+      done++;
+    }
+    this.#at = this.#chunkStart + at;
+    return done;
   }
 
   /** Where in the chunk the next bytes lie; moves past them. */

@@ -19,10 +19,11 @@ export interface Allowance {
 }
 
 /** The largest known header takes 13 MB; this is all that one model may cost. */
-export const MOST_HEADER_BYTES = 24 * 1024 ** 2;
+const MOST_HEADER_BYTES = 19 * 1024 ** 2;
 const FIRST_BYTES = 1024 ** 2;
 /** Later parts of a split model only list their tensors. */
-const FIRST_OF_LATER_BYTES = 256 * 1024;
+const FIRST_OF_LATER_BYTES = 64 * 1024;
+const LARGEST_STEP_BYTES = 4 * 1024 ** 2;
 const AT_ONCE = 4;
 /** A header in memory that takes longer was made to take long. */
 const PARSE_MS = 500;
@@ -57,7 +58,7 @@ export async function readRemoteFacts(files: readonly RemoteFile[]): Promise<Ggu
 }
 
 interface ReadOptions {
-  /** What is fetched at first; each further step doubles what is here. */
+  /** What is fetched at first; each further step doubles what is here, up to 4 MiB at once. */
   firstBytes: number;
   allowance: Allowance;
 }
@@ -77,7 +78,8 @@ async function readRemoteGguf(
       return parseGguf(prefix, { file: file.name, withinMs: PARSE_MS });
     } catch (error) {
       if (!(error instanceof NeedsMore)) throw error;
-      wanted = Math.max(prefix.length * 2, error.end);
+      const step = Math.min(prefix.length, LARGEST_STEP_BYTES);
+      wanted = Math.max(prefix.length + step, error.end);
     }
   }
 }
@@ -99,10 +101,11 @@ class NeedsMore extends Error {
   }
 }
 
-/** The beginning of a file whose size is known. */
+/** The beginning of a file whose size is known, in the pieces in which it came. */
 class Prefix implements ByteSource {
   readonly size: number;
-  #bytes = new Uint8Array(0);
+  readonly #pieces: { start: number; bytes: Uint8Array }[] = [];
+  #length = 0;
   /** The file turned out to be shorter than was said. */
   #isWhole = false;
 
@@ -111,19 +114,29 @@ class Prefix implements ByteSource {
   }
 
   get length(): number {
-    return this.#bytes.length;
+    return this.#length;
   }
 
-  append(piece: Uint8Array, end: number): void {
-    const joined = new Uint8Array(this.#bytes.length + piece.length);
-    joined.set(this.#bytes);
-    joined.set(piece, this.#bytes.length);
-    this.#bytes = joined;
-    this.#isWhole = joined.length < end || joined.length === this.size;
+  append(bytes: Uint8Array, end: number): void {
+    this.#pieces.push({ start: this.#length, bytes });
+    this.#length += bytes.length;
+    this.#isWhole = this.#length < end || this.#length === this.size;
   }
 
   read(offset: number, length: number, least = length): Uint8Array {
-    if (offset + least > this.#bytes.length && !this.#isWhole) throw new NeedsMore(offset + least);
-    return this.#bytes.subarray(offset, offset + length);
+    if (offset + least > this.#length && !this.#isWhole) throw new NeedsMore(offset + least);
+    const end = Math.min(offset + length, this.#length);
+    const last = this.#pieces.findLast(({ start }) => start <= offset);
+    if (last === undefined || offset >= end) return new Uint8Array(0);
+    // What lies in one piece is not copied. Where that is enough, the next one can wait.
+    const within = last.bytes.subarray(offset - last.start, end - last.start);
+    if (within.length >= least) return within;
+    const joined = new Uint8Array(end - offset);
+    for (const { start, bytes } of this.#pieces) {
+      const from = Math.max(start, offset);
+      const to = Math.min(start + bytes.length, end);
+      if (from < to) joined.set(bytes.subarray(from - start, to - start), from - offset);
+    }
+    return joined;
   }
 }

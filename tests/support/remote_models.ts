@@ -32,6 +32,16 @@ export const LLAMA_TINY: LlamaShape = {
   vocabulary: 2_000,
 };
 
+/** The smallest, with a header of some 20 kB: to be damaged in ten thousand ways. */
+export const LLAMA_MINUTE: LlamaShape = {
+  layers: 1,
+  embedding: 256,
+  feedForward: 256,
+  heads: 4,
+  kvHeads: 2,
+  vocabulary: 256,
+};
+
 /** ggml's tensor type and the file's label for it. */
 export const FORMATS = {
   F16: { type: 1, file: 1 },
