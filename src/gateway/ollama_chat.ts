@@ -15,7 +15,14 @@ import {
 import { renderOnly, wantsRendering } from "./ollama_debug.ts";
 import { isObject, listOf, wrong } from "./ollama_fields.ts";
 import { type ChatMessage, chatMessages } from "./ollama_messages.ts";
-import { formatOf, logprobsOf, responseFormat, thinkingFields } from "./ollama_output.ts";
+import {
+  chatLogprobs,
+  formatOf,
+  logprobsField,
+  logprobsOf,
+  responseFormat,
+  thinkingFields,
+} from "./ollama_output.ts";
 
 export function ollamaChatRoutes(parts: OllamaParts): Hono<GatewayEnv> {
   const routes = new Hono<GatewayEnv>();
@@ -46,9 +53,9 @@ function askedFor({ fields, sampling, system }: OllamaCall, given: ChatMessage[]
     ...(tools.length > 0 && { tools }),
     ...responseFormat(formatOf(fields)),
     ...thinkingFields(fields),
-    ...(logprobs !== null && { logprobs: true, top_logprobs: logprobs }),
+    ...chatLogprobs(logprobs),
   };
-  return { path: "/v1/chat/completions", body, shape: { piece } };
+  return { path: "/v1/chat/completions", body, shape: { piece: pieceOf(logprobs) } };
 }
 
 function toolsOf(fields: JsonObject): JsonObject[] {
@@ -62,14 +69,14 @@ function toolsOf(fields: JsonObject): JsonObject[] {
   });
 }
 
-function piece({ text, thinking, toolCalls, logprobs }: Piece): JsonObject {
-  return {
+function pieceOf(wanted: number | null): (piece: Piece) => JsonObject {
+  return ({ text, thinking, toolCalls, logprobs }) => ({
     message: {
       role: "assistant",
       content: text,
       ...(thinking !== "" && { thinking }),
       ...(toolCalls.length > 0 && { tool_calls: toolCalls }),
     },
-    ...(logprobs.length > 0 && { logprobs }),
-  };
+    ...logprobsField(logprobs, wanted),
+  });
 }

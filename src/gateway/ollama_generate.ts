@@ -19,7 +19,14 @@ import { renderOnly, wantsRendering } from "./ollama_debug.ts";
 import { flagOf, listOf, textOf } from "./ollama_fields.ts";
 import { mediaParts } from "./ollama_images.ts";
 import type { ChatMessage } from "./ollama_messages.ts";
-import { formatOf, logprobsOf, responseFormat, thinkingFields } from "./ollama_output.ts";
+import {
+  chatLogprobs,
+  formatOf,
+  logprobsField,
+  logprobsOf,
+  responseFormat,
+  thinkingFields,
+} from "./ollama_output.ts";
 import { refuseTemplate } from "./ollama_refusals.ts";
 
 export function ollamaGenerateRoutes(parts: OllamaParts): Hono<GatewayEnv> {
@@ -89,7 +96,7 @@ function readWish(fields: JsonObject): Wish {
 
 function askedFor(call: OllamaCall, wish: Wish): Asked {
   const system = wish.system ?? call.system ?? "";
-  const piece = wish.logprobs === null ? plainPiece : pieceWithLogprobs;
+  const piece = pieceOf(wish);
   if (wish.raw) {
     return { path: "/completion", body: completion(call, wish, wish.prompt), shape: { piece } };
   }
@@ -120,7 +127,7 @@ function askedFor(call: OllamaCall, wish: Wish): Asked {
     ...call.sampling,
     ...responseFormat(wish.format),
     ...wish.thinking,
-    ...(wish.logprobs !== null && { logprobs: true, top_logprobs: wish.logprobs }),
+    ...chatLogprobs(wish.logprobs),
   };
   return { path: "/v1/chat/completions", body, shape: { piece, last } };
 }
@@ -132,7 +139,7 @@ function inGap(call: OllamaCall, wish: Wish, suffix: string): Asked {
     ...call.sampling,
     ...nativeOutput(wish),
   };
-  const piece = wish.logprobs === null ? plainPiece : pieceWithLogprobs;
+  const piece = pieceOf(wish);
   return { path: "/infill", body, shape: { piece } };
 }
 
@@ -158,11 +165,10 @@ function hasTemplate({ facts }: Model): boolean {
   return facts === null || facts.chatTemplate !== null;
 }
 
-function plainPiece({ text, thinking }: Piece): JsonObject {
-  return thinking === "" ? { response: text } : { response: text, thinking };
-}
-
-function pieceWithLogprobs(piece: Piece): JsonObject {
-  const { logprobs } = piece;
-  return { ...plainPiece(piece), ...(logprobs.length > 0 && { logprobs }) };
+function pieceOf({ logprobs: wanted }: Wish): (piece: Piece) => JsonObject {
+  return ({ text, thinking, logprobs }) => ({
+    response: text,
+    ...(thinking !== "" && { thinking }),
+    ...logprobsField(logprobs, wanted),
+  });
 }

@@ -2,6 +2,7 @@
 
 import { AppError } from "../errors.ts";
 import type { JsonObject } from "./json_body.ts";
+import type { Logprob } from "./ollama_answer.ts";
 import { countOf, flagOf, isObject } from "./ollama_fields.ts";
 
 const MOST_LOGPROBS = 20;
@@ -11,6 +12,18 @@ export function logprobsOf(fields: JsonObject): number | null {
   const wanted = flagOf(fields, "logprobs") ?? false;
   const top = countOf(fields, "top_logprobs", { from: 0, to: MOST_LOGPROBS });
   return wanted || (top ?? 0) > 0 ? top ?? 0 : null;
+}
+
+/** For chats: llama-server tells of no token at all where none is wanted beside it. */
+export function chatLogprobs(wanted: number | null): JsonObject {
+  return wanted === null ? {} : { logprobs: true, top_logprobs: Math.max(1, wanted) };
+}
+
+/** As a field of an answer: the others beside each token only where they were asked for. */
+export function logprobsField(logprobs: readonly Logprob[], wanted: number | null): JsonObject {
+  if (wanted === null || logprobs.length === 0) return {};
+  if (wanted > 0) return { logprobs };
+  return { logprobs: logprobs.map(({ top_logprobs: _others, ...own }) => own) };
 }
 
 /** Ollama's `format`: "json" or a schema. Null where there is none. */
