@@ -10,7 +10,7 @@ import type { Place } from "./host/messages.ts";
 import type { Log } from "./log.ts";
 import type { Library, Model } from "./models/library.ts";
 import type { Registry } from "./models/registry.ts";
-import type { Entry } from "./orchestrator/entry.ts";
+import { type Entry, entryKey } from "./orchestrator/entry.ts";
 import { launchPlan } from "./orchestrator/launch_plan.ts";
 import { planLoad } from "./orchestrator/load_plan.ts";
 import { machineOf } from "./orchestrator/machine.ts";
@@ -49,7 +49,7 @@ export function createOrchestrator(parts: OrchestratorParts): Orchestrator {
         loadStallMs: config().loadStallMs,
         ...callbacks,
       }),
-    async plan(asked) {
+    async plan(asked, beside) {
       const model = await parts.library.present(asked);
       // The answer to "does it fit" must be of this moment, and the runtime may just be installing.
       const [reading] = await Promise.all([
@@ -58,14 +58,15 @@ export function createOrchestrator(parts: OrchestratorParts): Orchestrator {
       ]);
       hardware.update(reading);
       const machine = machineOf({
-        ...orchestrator.heldBeside(model.id),
+        ...orchestrator.heldBeside(entryKey(model.id, beside)),
         snapshot: hardware.snapshot(),
         runtime: parts.runtime(),
       });
       return planLoad(machine, {
         facts: factsOf(model),
+        mode: beside,
         settings: registry.settingsOf(model.id),
-        mmprojBytes: model.mmprojBytes,
+        mmprojBytes: beside === null ? model.mmprojBytes : 0,
       });
     },
     launch: (model, placement) =>

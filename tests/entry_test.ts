@@ -20,6 +20,7 @@ function testEntry(
   const instance = { state: options.state ?? "ready" };
   const events: string[] = [];
   const entry = new Entry({
+    beside: null,
     model: scriptedModel("a"),
     // An entry reads its state and hands it on.
     instance: instance as unknown as Instance,

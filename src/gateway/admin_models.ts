@@ -99,7 +99,7 @@ async function deleteModel(parts: Parts, c: AdminContext): Promise<Response> {
   // By its exact ID: an alias must not take a file away.
   const id = c.req.param("id");
   await readOptions(parts, c, { fields: [] });
-  const state = parts.orchestrator.stateOf(id);
+  const state = parts.orchestrator.stateOf(parts.orchestrator.shownEntry(id)?.key ?? id);
   if (state === "loading" || state === "ready" || state === "stopping") {
     throw new AppError(
       "model_loaded",
@@ -115,7 +115,7 @@ async function log(parts: Parts, c: AdminContext): Promise<Response> {
   const { id } = await modelOf(parts, c);
   const follow = flagOf(c.req.query("follow"), "follow") ?? false;
   if (follow && c.req.method !== "HEAD") {
-    return logStream(() => parts.orchestrator.entry(id)?.instance ?? null);
+    return logStream(() => parts.orchestrator.shownEntry(id)?.instance ?? null);
   }
-  return c.json({ id, lines: parts.orchestrator.entry(id)?.instance.lastLines ?? [] });
+  return c.json({ id, lines: parts.orchestrator.shownEntry(id)?.instance.lastLines ?? [] });
 }

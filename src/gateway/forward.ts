@@ -4,7 +4,7 @@
 import type { Context } from "@hono/hono";
 import { AppError, messageOf } from "../errors.ts";
 import type { Model } from "../models/library.ts";
-import type { Lease } from "../orchestrator/entry.ts";
+import type { BesideMode, Lease } from "../orchestrator/entry.ts";
 import type { UpstreamAnswer } from "../runtime/upstream_client.ts";
 import { type AnswerEnd, streamAnswer } from "./answer_stream.ts";
 import type { WatchedClient } from "./departures.ts";
@@ -13,7 +13,6 @@ import { errorEvent, renderUpstreamError, toAppError } from "./error_response.ts
 import type { GatewayEnv } from "./gateway_env.ts";
 import type { Parts } from "./parts.ts";
 import type { RequestRecord } from "./requests.ts";
-import type { ServingMode } from "./serving_mode.ts";
 import { tokensOf } from "./token_counts.ts";
 
 export interface ForwardCall {
@@ -28,7 +27,7 @@ export interface ForwardCall {
   /** In whose shape errors are told; OpenAI's, which is llama-server's own, unless said otherwise. */
   dialect?: Dialect;
   /** For an instance in this mode beside the model's main one. */
-  mode?: ServingMode | undefined;
+  mode?: BesideMode | undefined;
   /** Idle time from this request on; undefined = as it is. */
   keepAliveMs?: number | undefined;
   /** Turns the instance's whole answer into the client's; by default it passes untouched. */
@@ -103,6 +102,7 @@ async function ask(parts: Parts, asking: Asking): Promise<Upstream> {
   for (let again = false;; again = true) {
     const acquired = parts.orchestrator.acquire(call.model, {
       signal: abort.signal,
+      beside: call.mode,
       ...(call.keepAliveMs !== undefined && { keepAliveMs: call.keepAliveMs }),
     });
     if (acquired instanceof Promise) client.listen();

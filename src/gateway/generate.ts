@@ -10,6 +10,7 @@ import type { GatewayEnv } from "./gateway_env.ts";
 import { parseJson, readBody } from "./json_body.ts";
 import { keepAliveOf, modelName } from "./model_request.ts";
 import type { Parts } from "./parts.ts";
+import { modeBeside } from "./serving_mode.ts";
 import { sseEvents } from "./sse_events.ts";
 
 export function generateRoutes(parts: Parts): Hono<GatewayEnv> {
@@ -40,6 +41,7 @@ async function generate(parts: Parts, context: Context<GatewayEnv>): Promise<Res
     path: chat ? "/v1/chat/completions" : "/v1/completions",
     body: new TextEncoder().encode(JSON.stringify(upstreamBody)),
     stream,
+    mode: modeBeside(model, "chat"),
     keepAliveMs: keepAliveOf(body),
     whole: (upstream) => wholeAnswer(model, upstream),
     chunks: (upstream, chunks) => streamedAnswer(model, { upstream, chunks }),

@@ -51,10 +51,11 @@ interface RunningModel {
 
 function running(parts: Parts): RunningModel[] {
   const rows: RunningModel[] = [];
-  for (const entry of parts.orchestrator.entries()) {
+  const { orchestrator } = parts;
+  for (const id of idsOf(orchestrator)) {
+    const entry = orchestrator.shownEntry(id)!;
     const state = stateOf(entry);
     if (state === null) continue;
-    const { id } = entry.model;
     const address = entry.door === null ? "" : `http://127.0.0.1:${entry.door.port}`;
     rows.push({
       model: id,
@@ -79,8 +80,12 @@ function stateOf(entry: Entry): RunningModel["state"] | null {
 
 /** Answers in progress end first, as everywhere where nobody says `force`. */
 async function unloadAll({ orchestrator }: Parts): Promise<void> {
-  const ids = new Set([...orchestrator.entries()].map((entry) => entry.model.id));
-  await Promise.all([...ids].map((id) => orchestrator.unload(id)));
+  await Promise.all([...idsOf(orchestrator)].map((id) => orchestrator.unload(id)));
+}
+
+/** Of all models that anybody asked for. */
+function idsOf(orchestrator: Parts["orchestrator"]): Set<string> {
+  return new Set([...orchestrator.entries()].map((entry) => entry.model.id));
 }
 
 // A GET that changes something is llama-swap's; a link or an image on somebody's page must not be

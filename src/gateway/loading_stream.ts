@@ -2,6 +2,8 @@
 // while it waits: its status is 200, and what goes wrong is the last event.
 
 import { AppError } from "../errors.ts";
+import { entryKey } from "../orchestrator/entry.ts";
+import type { Instance } from "../runtime/instance.ts";
 import { within } from "../within.ts";
 import { errorEvent, toAppError } from "./error_response.ts";
 import { forward, type ForwardCall } from "./forward.ts";
@@ -41,7 +43,7 @@ export async function forwardAnnounced(
   parts: Parts,
   { call, wish }: { call: ForwardCall; wish: LoadingWish },
 ): Promise<Response> {
-  if (parts.orchestrator.stateOf(call.model.id) === "ready") return await forward(parts, call);
+  if (instanceOf(parts, call)?.state === "ready") return await forward(parts, call);
   const abort = new AbortController();
   const answer = forward(parts, { ...call, abort });
   const soon = await within(answer, SOON_MS);
@@ -114,18 +116,22 @@ function announced(parts: Parts, announcing: Announcing): ReadableStream<Uint8Ar
 }
 
 function newsOf(parts: Parts, { call, step }: { call: ForwardCall; step: number }): string {
-  const { doing, progress } = stepOf(parts, call.model.id);
+  const { doing, progress } = stepOf(parts, call);
   return progress === null ? doing : `${doing} ${Math.floor(progress * 100 / step) * step}%`;
 }
 
-function stepOf(parts: Parts, modelId: string): { doing: string; progress: number | null } {
+function stepOf(parts: Parts, call: ForwardCall): { doing: string; progress: number | null } {
   const runtime = parts.runtime();
   if (runtime.phase === "installing") {
     return { doing: "installing llama.cpp", progress: runtime.progress };
   }
-  const instance = parts.orchestrator.entry(modelId)?.instance;
+  const instance = instanceOf(parts, call);
   if (instance?.state !== "loading") return { doing: "waiting", progress: null };
   return { doing: "loading", progress: instance.progress };
+}
+
+function instanceOf({ orchestrator }: Parts, { model, mode }: ForwardCall): Instance | null {
+  return orchestrator.entry(entryKey(model.id, mode ?? null))?.instance ?? null;
 }
 
 function textChunk({ path, model }: ForwardCall, news: string): Record<string, unknown> {

@@ -4,7 +4,7 @@
 import { messageOf } from "../errors.ts";
 import type { ModelChange } from "../models/library.ts";
 import type { Entry } from "../orchestrator/entry.ts";
-import { modelRow, stateOf } from "./model_rows.ts";
+import { modelRow, stateWith } from "./model_rows.ts";
 import type { Parts } from "./parts.ts";
 
 /** Leases come and go thousands of times a second: people see them this often. */
@@ -27,7 +27,7 @@ export class Mirror implements Disposable {
 
   /** A model's state changed: its row is written now, since the process may die at any instruction. */
   changed(entry: Entry): void {
-    this.#writeRow(entry.model.id);
+    this.#writeRow(entry.key);
     this.#emit(entry.model.id);
     this.#watchTimer ??= setTimeout(() => this.#watch(), WATCH_MS);
   }
@@ -42,21 +42,22 @@ export class Mirror implements Disposable {
     events.emit({ type: "model", data });
   }
 
-  /** `anyway` also where nothing changed here: another program may have written the row. */
-  #writeRow(id: string, anyway = false): void {
+  /** A row for each entry, so that after a crash each process is found. `anyway` also where nothing changed here: another program may have written the row. */
+  #writeRow(key: string, anyway = false): void {
     const { registry, orchestrator, library } = this.#parts;
-    const entry = orchestrator.entry(id);
+    const entry = orchestrator.entry(key);
     const process = entry?.instance.process ?? null;
     const activityMs = entry?.lastActivityMs ?? null;
     const error = entry?.error ?? null;
-    const model = library.get(id);
-    const state = model === undefined ? orchestrator.stateOf(id) : stateOf(this.#parts, model);
+    const model = library.get(key);
+    const own = orchestrator.stateOf(key);
+    const state = model === undefined ? own : stateWith(model, own);
     const isLive = state !== "stopped" && state !== "failed" && state !== "missing";
     const door = entry?.door?.port ?? null;
-    const key = [state, door, process?.pid, entry?.instance.token, error?.message].join(" ");
-    if (!anyway && this.#written.get(id) === key) return;
-    this.#written.set(id, key);
-    registry.setInstance(id, {
+    const said = [state, door, process?.pid, entry?.instance.token, error?.message].join(" ");
+    if (!anyway && this.#written.get(key) === said) return;
+    this.#written.set(key, said);
+    registry.setInstance(key, {
       status: state,
       door,
       pid: process?.pid ?? null,
@@ -73,12 +74,11 @@ export class Mirror implements Disposable {
   #watch(): void {
     this.#watchTimer = null;
     for (const entry of this.#parts.orchestrator.entries()) {
-      const { id } = entry.model;
       const activityMs = entry.lastActivityMs;
-      if (activityMs === null || this.#seenActivity.get(id) === activityMs) continue;
-      this.#seenActivity.set(id, activityMs);
-      this.#parts.registry.touch(id, new Date(activityMs).toISOString());
-      this.#emit(id);
+      if (activityMs === null || this.#seenActivity.get(entry.key) === activityMs) continue;
+      this.#seenActivity.set(entry.key, activityMs);
+      this.#parts.registry.touch(entry.key, new Date(activityMs).toISOString());
+      this.#emit(entry.model.id);
     }
     // An idle server has nothing to look at, and sleeps.
     if (this.#parts.orchestrator.modelsBytes() === 0) return;
@@ -117,7 +117,7 @@ export class Mirror implements Disposable {
       const { library, registry } = this.#parts;
       const offered = library.list().map((model) => model.id);
       const onRecord = registry.instances().map((row) => row.modelId);
-      for (const id of new Set([...offered, ...onRecord])) this.#writeRow(id, true);
+      for (const key of new Set([...offered, ...onRecord])) this.#writeRow(key, true);
     } catch (error) {
       this.#parts.log.warn("Sweep failed", { reason: messageOf(error) });
     }

@@ -16,7 +16,8 @@ const ERROR_LINES = 20;
 
 export function modelRow(parts: ModelRowParts, model: Model): ModelRow {
   const { orchestrator, registry } = parts;
-  const entry = orchestrator.entry(model.id);
+  const entries = orchestrator.entriesOf(model.id);
+  const entry = orchestrator.shownEntry(model.id);
   const settings = registry.settingsOf(model.id);
   const state = stateOf(parts, model);
   const suits = model.facts === null
@@ -37,9 +38,9 @@ export function modelRow(parts: ModelRowParts, model: Model): ModelRow {
     progress: entry?.instance.progress ?? null,
     port: entry?.door?.port ?? null,
     pid: entry?.instance.process?.pid ?? null,
-    memory_bytes: entry === null ? null : orchestrator.memoryOf(entry),
-    leases: entry?.leases ?? 0,
-    queued: entry?.queued ?? 0,
+    memory_bytes: memoryOf(orchestrator, entries),
+    leases: entries.reduce((sum, { leases }) => sum + leases, 0),
+    queued: entries.reduce((sum, { queued }) => sum + queued, 0),
     keep_alive_ms: entry?.keepAliveMs ?? ownKeepAliveMs ?? parts.config().keepAliveMs,
     expires_at: entry?.expiresAt?.toISOString() ?? null,
     pinned: entry?.pinned ?? settings.pinned,
@@ -51,12 +52,25 @@ export function modelRow(parts: ModelRowParts, model: Model): ModelRow {
 
 /**
  * A file that cannot be read shows as failed before anyone asked for it, one that is gone as missing
- * whatever became of the last load; what runs of it goes on.
+ * whatever became of the last load; what runs of it goes on. Where the model runs only beside what
+ * it is for, it is that which is shown.
  */
-export function stateOf(parts: Pick<Parts, "orchestrator">, model: Model): ModelState {
-  const state = parts.orchestrator.stateOf(model.id);
+export function stateOf({ orchestrator }: Pick<Parts, "orchestrator">, model: Model): ModelState {
+  const shown = orchestrator.shownEntry(model.id);
+  return stateWith(model, shown === null ? "stopped" : orchestrator.stateOf(shown.key));
+}
+
+/** The state of the model, given that of one of its entries. */
+export function stateWith(model: Model, state: ModelState): ModelState {
   if (model.isMissing && (state === "stopped" || state === "failed")) return "missing";
   return state === "stopped" && model.error !== null ? "failed" : state;
+}
+
+function memoryOf(orchestrator: Parts["orchestrator"], entries: readonly Entry[]): number | null {
+  const taken = entries.map((entry) => orchestrator.memoryOf(entry)).filter((bytes) =>
+    bytes !== null
+  );
+  return taken.length === 0 ? null : taken.reduce((sum, bytes) => sum + bytes, 0);
 }
 
 function missingError(model: Model): ModelRow["error"] {

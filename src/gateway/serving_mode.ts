@@ -2,9 +2,11 @@
 
 import { AppError } from "../errors.ts";
 import type { Model } from "../models/library.ts";
+import type { BesideMode } from "../orchestrator/entry.ts";
+import { ownMode } from "../orchestrator/sizing.ts";
 
 /** What an instance runs for. */
-export type ServingMode = "chat" | "embedding" | "rerank";
+export type ServingMode = "chat" | BesideMode;
 
 const MODE_OF: ReadonlyMap<string, ServingMode> = new Map([
   ["chat", "chat"],
@@ -26,19 +28,15 @@ export function modeOfPath(path: string): ServingMode | null {
   return MODE_OF.get((first === "v1" ? second : first) ?? "") ?? null;
 }
 
-/** What the model is for, and so what its instance runs for unless it is asked for something else. */
-export function ownMode({ facts }: Model): ServingMode {
-  const kind = facts?.kind;
-  return kind === "embedding" || kind === "rerank" ? kind : "chat";
-}
-
 /**
  * The mode of an instance of its own beside the model's main one; undefined where the main one serves.
  * Throws `invalid_request` for words from a model that has none: llama-server would die of it.
  */
-export function modeBeside(model: Model, wanted: ServingMode | null): ServingMode | undefined {
-  const own = ownMode(model);
-  if (wanted === null || wanted === own) return undefined;
+export function modeBeside(model: Model, wanted: ServingMode | null): BesideMode | undefined {
+  // Why its file cannot be read its load will tell.
+  if (wanted === null || model.facts === null) return undefined;
+  const own = ownMode(model.facts);
+  if (wanted === own) return undefined;
   if (wanted !== "chat") return wanted;
   const [makes, path] = own === "embedding"
     ? ["makes embeddings", "/v1/embeddings"]

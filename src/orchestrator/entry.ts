@@ -2,6 +2,7 @@
 // It counts and times; it starts and stops nothing.
 
 import { AppError } from "../errors.ts";
+import type { LaunchSpec } from "../host/messages.ts";
 import type { Model } from "../models/library.ts";
 import type { Instance } from "../runtime/instance.ts";
 import type { Placement } from "./placement.ts";
@@ -39,8 +40,25 @@ interface Waiter {
   forget(): void;
 }
 
+/** What a model can be served for beside what it is for: an instance has one mode. */
+export type BesideMode = Exclude<LaunchSpec["mode"], "chat">;
+
+const BESIDE_MODES: readonly BesideMode[] = ["embedding", "rerank"];
+
+/** The model's ID for its main entry; no ID has a slash. */
+export function entryKey(modelId: string, beside: BesideMode | null): string {
+  return beside === null ? modelId : `${modelId}/${beside}`;
+}
+
+/** Of all entries that a model may have, the main one first. */
+export function entryKeys(modelId: string): string[] {
+  return [modelId, ...BESIDE_MODES.map((mode) => entryKey(modelId, mode))];
+}
+
 export interface EntryOptions {
   model: Model;
+  /** Null = the model's main entry. */
+  beside: BesideMode | null;
   instance: Instance;
   queueLimit: number;
   keepAliveMs: number;
@@ -59,6 +77,7 @@ const LEASES_BEYOND_SLOTS = 2;
 
 export class Entry {
   model: Model;
+  readonly beside: BesideMode | null;
   readonly instance: Instance;
   readonly #options: EntryOptions;
   readonly #waiters: Waiter[] = [];
@@ -94,10 +113,20 @@ export class Entry {
   constructor(options: EntryOptions) {
     this.#options = options;
     this.model = options.model;
+    this.beside = options.beside;
     this.instance = options.instance;
     this.keepAliveMs = options.keepAliveMs;
   }
 
+  /** By which the orchestrator keeps it. */
+  get key(): string {
+    return entryKey(this.model.id, this.beside);
+  }
+  /** It has a process, or will have one. */
+  get isLive(): boolean {
+    const { state } = this.instance;
+    return this.loadQueued || (state !== "stopped" && state !== "failed");
+  }
   get leases(): number {
     return this.#leases;
   }

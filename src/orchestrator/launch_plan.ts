@@ -6,6 +6,7 @@ import type { Config } from "../config_type.ts";
 import type { Model } from "../models/library.ts";
 import type { LaunchPlan } from "../runtime/instance.ts";
 import type { Placement } from "./placement.ts";
+import { ownMode } from "./sizing.ts";
 
 export interface LaunchPlanOptions {
   placement: Placement;
@@ -24,11 +25,13 @@ const LOGGED_WEIGHTS_BYTES = 256 * 1024 ** 2;
 
 export function launchPlan(model: Model, options: LaunchPlanOptions): LaunchPlan {
   const { placement, settings } = options;
+  // Beside its main instance a model only reads texts: nobody shows it images or waits for its words.
+  const isMain = model.facts === null || placement.mode === ownMode(model.facts);
   const absolute = (path: string) => isAbsolute(path) ? path : join(options.config.home, path);
   return {
     alias: model.id,
     modelPath: model.path,
-    mmprojPath: model.mmprojPath,
+    mmprojPath: isMain ? model.mmprojPath : null,
     mode: placement.mode,
     contextTokens: placement.contextTokens,
     parallel: placement.parallel,
@@ -43,7 +46,17 @@ export function launchPlan(model: Model, options: LaunchPlanOptions): LaunchPlan
     logVerbosity: placement.memory.weightsBytes < LOGGED_WEIGHTS_BYTES ? 1 : 4,
     chatTemplate: settings.chat_template,
     loraPaths: settings.lora.map(absolute),
-    draftModelPath: settings.draft_model === null ? null : absolute(settings.draft_model),
-    extraArgs: settings.extra_args,
+    draftModelPath: settings.draft_model === null || !isMain
+      ? null
+      : absolute(settings.draft_model),
+    extraArgs: [...poolingArgs(model, options), ...settings.extra_args],
   };
+}
+
+// Of a model that was not made for embeddings llama-server would give one vector per token, which no
+// client reads, and die of a chat: the mean of all is what such a model's text is likened by.
+function poolingArgs({ facts }: Model, { placement, settings }: LaunchPlanOptions): string[] {
+  if (placement.mode !== "embedding" || settings.extra_args.includes("--pooling")) return [];
+  const pooling = facts?.pooling ?? "none";
+  return pooling === "none" || pooling === "rank" ? ["--pooling", "mean"] : [];
 }

@@ -14,7 +14,7 @@ import {
 /** One model as it would be loaded. */
 export type LoadOptions = Pick<
   PlacementOptions,
-  "facts" | "settings" | "mmprojBytes" | "extraBytes" | "measuredPromptTokensPerSecond"
+  "facts" | "mode" | "settings" | "mmprojBytes" | "extraBytes" | "measuredPromptTokensPerSecond"
 >;
 
 /** What one load needs and what there is for it, as the orchestrator decides over it. */

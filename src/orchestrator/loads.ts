@@ -7,7 +7,7 @@ import type { Model } from "../models/library.ts";
 import type { LaunchPlan } from "../runtime/instance.ts";
 import { abortableDelay } from "../within.ts";
 import { crashDelayMs } from "./crashes.ts";
-import type { Door, Entry } from "./entry.ts";
+import type { BesideMode, Door, Entry } from "./entry.ts";
 import type { MemoryPools } from "./memory_need.ts";
 import { JobQueue } from "./job_queue.ts";
 import type { LoadPlan } from "./load_plan.ts";
@@ -17,7 +17,7 @@ import type { Placement } from "./placement.ts";
 export interface LoadsOptions {
   log: Log;
   /** What a load would be now; also the memory facts that eviction needs. */
-  plan(model: Model): Promise<LoadPlan>;
+  plan(model: Model, beside: BesideMode | null): Promise<LoadPlan>;
   /** The plan as the process's launch; throws where the launch cannot be allowed. */
   launch(model: Model, placement: Placement): LaunchPlan;
   openDoor(modelId: string): Promise<Door>;
@@ -86,7 +86,7 @@ export class Loads {
     const startedMs = performance.now();
     const delayMs = crashDelayMs(entry.crashes);
     if (delayMs > 0) await abortableDelay(delayMs, signal);
-    const plan = await this.#options.plan(entry.model);
+    const plan = await this.#options.plan(entry.model, entry.beside);
     if (signal.aborted) return;
     await makeRoom(entry, plan, {
       entries: this.#options.entries(),
@@ -110,7 +110,8 @@ export class Loads {
     const launch = this.#options.launch(entry.model, plan.placement);
     const ready = entry.instance.ensureReady(launch, signal);
     try {
-      entry.door = await this.#options.openDoor(entry.model.id);
+      // The model has one door, and that leads to its main instance.
+      if (entry.beside === null) entry.door = await this.#options.openDoor(entry.model.id);
     } catch (error) {
       // The process must not be left behind in its start.
       await ready.catch(() => {});

@@ -27,7 +27,7 @@ export async function makeRoom(
     const memory = options.memoryOf(other);
     return memory === null ? [] : [{
       ...memory,
-      id: other.model.id,
+      id: other.key,
       busy: other.busy,
       pinned: other.pinned,
       lastUsedMs: other.lastUsedMs,
@@ -51,7 +51,7 @@ export async function makeRoom(
 }
 
 function entriesOf(ids: readonly string[], entries: readonly Entry[]): Entry[] {
-  return entries.filter((entry) => ids.includes(entry.model.id));
+  return entries.filter((entry) => ids.includes(entry.key));
 }
 
 // An answer may take for ever. Whoever waited for this load and left must not hold up the others.

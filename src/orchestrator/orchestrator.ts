@@ -8,7 +8,7 @@ import type { Log } from "../log.ts";
 import { within } from "../within.ts";
 import type { Instance, LaunchPlan } from "../runtime/instance.ts";
 import { crashedTooOften, noteCrash } from "./crashes.ts";
-import { Entry, type Lease } from "./entry.ts";
+import { type BesideMode, Entry, entryKey, entryKeys, type Lease } from "./entry.ts";
 import { heldBy } from "./eviction.ts";
 import { Loads, type LoadsOptions } from "./loads.ts";
 import type { HeldMemory } from "./machine.ts";
@@ -19,6 +19,8 @@ export interface AcquireOptions {
   signal?: AbortSignal;
   /** Idle time from now on; -1 = for ever, 0 = unload after this answer. */
   keepAliveMs?: number;
+  /** An instance in this mode beside the model's main one. */
+  beside?: BesideMode | undefined;
 }
 
 export interface OrchestratorOptions extends Omit<LoadsOptions, "entries" | "memoryOf"> {
@@ -54,17 +56,28 @@ export class Orchestrator implements AsyncDisposable {
     });
   }
 
-  /** The live state of a model; null when nobody ever asked for it. */
-  entry(modelId: string): Entry | null {
-    return this.#entries.get(modelId) ?? null;
+  /** What is kept under this key, which of the main entry is the model's ID; null when nobody ever asked for it. */
+  entry(key: string): Entry | null {
+    return this.#entries.get(key) ?? null;
+  }
+
+  /** All of one model, the main one first. */
+  entriesOf(modelId: string): Entry[] {
+    return entryKeys(modelId).flatMap((key) => this.#entries.get(key) ?? []);
+  }
+
+  /** The one that stands for the model where one is shown: the main one, or who runs in its place. */
+  shownEntry(modelId: string): Entry | null {
+    const entries = this.entriesOf(modelId);
+    return entries.find((entry) => entry.isLive) ?? entries[0] ?? null;
   }
 
   entries(): Iterable<Entry> {
     return this.#entries.values();
   }
 
-  stateOf(modelId: string): ModelState {
-    const entry = this.#entries.get(modelId);
+  stateOf(key: string): ModelState {
+    const entry = this.#entries.get(key);
     if (entry === undefined) return "stopped";
     const state = entry.instance.state;
     if (state !== "stopped" && state !== "failed") return state;
@@ -77,7 +90,7 @@ export class Orchestrator implements AsyncDisposable {
    * else after its one load, however many ask. Throws `overloaded` when the queue is full.
    */
   acquire(model: Model, options: AcquireOptions = {}): Lease | Promise<Lease> {
-    const entry = this.#entryOf(model);
+    const entry = this.#entryOf(model, options.beside ?? null);
     const lease = entry.tryLease();
     if (lease === null) return this.#acquireLater(entry, options);
     if (options.keepAliveMs !== undefined) entry.setKeepAlive(options.keepAliveMs);
@@ -94,13 +107,13 @@ export class Orchestrator implements AsyncDisposable {
 
   /** What a load would start now. Starts nothing; throws what keeps it from being planned. */
   async preview(model: Model): Promise<LaunchPlan> {
-    const { placement } = await this.#options.plan(model);
+    const { placement } = await this.#options.plan(model, null);
     return this.#options.launch(model, placement);
   }
 
   /** Loads by hand: forgets earlier crashes, and goes on without a waiting request. */
   async load(model: Model, options: AcquireOptions = {}): Promise<void> {
-    const entry = this.#entryOf(model);
+    const entry = this.#entryOf(model, options.beside ?? null);
     entry.crashes = [];
     entry.wanted = true;
     try {
@@ -116,9 +129,11 @@ export class Orchestrator implements AsyncDisposable {
    * With `force` they are aborted; a load in progress is cancelled.
    */
   async unload(modelId: string, options: { force?: boolean } = {}): Promise<void> {
-    const entry = this.#entries.get(modelId);
-    if (entry === undefined) return;
-    const stopped = new AppError("cancelled", `"${modelId}" was stopped on request`);
+    await Promise.all(this.entriesOf(modelId).map((entry) => this.#unload(entry, options)));
+  }
+
+  async #unload(entry: Entry, options: { force?: boolean }): Promise<void> {
+    const stopped = new AppError("cancelled", `"${entry.model.id}" was stopped on request`);
     if (entry.loadQueued && entry.instance.state !== "ready") {
       entry.wanted = false;
       entry.failWaiters(stopped);
@@ -135,7 +150,7 @@ export class Orchestrator implements AsyncDisposable {
 
   /** Never unload it by time or for another model; false takes the pin off. */
   pin(model: Model, pinned: boolean): void {
-    const entry = this.#entryOf(model);
+    const entry = this.#entryOf(model, null);
     entry.pinned = pinned;
     entry.rearm();
     this.#options.onChange(entry);
@@ -143,7 +158,7 @@ export class Orchestrator implements AsyncDisposable {
 
   /** A changed default of a model that is live already. */
   setKeepAlive(modelId: string, keepAliveMs: number): void {
-    this.#entries.get(modelId)?.setKeepAlive(keepAliveMs);
+    for (const entry of this.entriesOf(modelId)) entry.setKeepAlive(keepAliveMs);
   }
 
   /**
@@ -189,12 +204,12 @@ export class Orchestrator implements AsyncDisposable {
     return takenBy(entry.placement.memory, entry.instance.loggedMemory);
   }
 
-  /** What all others hold: of `evictable` they may be relieved for this model. */
-  heldBeside(modelId: string | null): HeldMemory {
+  /** What all others hold: of `evictable` they may be relieved for this entry. */
+  heldBeside(key: string | null): HeldMemory {
     const evictable: MemoryPools[] = [];
     const pinned: MemoryPools[] = [];
     for (const entry of this.#entries.values()) {
-      const pools = entry.model.id === modelId ? null : this.poolsOf(entry);
+      const pools = entry.key === key ? null : this.poolsOf(entry);
       if (pools !== null) (entry.pinned && !entry.leaving ? pinned : evictable).push(pools);
     }
     return { evictable: heldBy(evictable), pinned: heldBy(pinned) };
@@ -202,20 +217,21 @@ export class Orchestrator implements AsyncDisposable {
 
   /** The file is gone or changed: a running instance goes on, the next load uses the new file. */
   modelChanged(model: Model): void {
-    const entry = this.#entries.get(model.id);
-    if (entry === undefined) return;
-    entry.model = model;
-    entry.error = null;
-    entry.crashes = [];
+    for (const entry of this.entriesOf(model.id)) {
+      entry.model = model;
+      entry.error = null;
+      entry.crashes = [];
+    }
   }
 
   /** Forgets a model whose file is gone; what runs is stopped first. */
   async forget(modelId: string): Promise<void> {
     await this.unload(modelId);
-    const entry = this.#entries.get(modelId);
-    if (entry === undefined || !entry.idle || entry.loadQueued) return;
-    entry.dispose();
-    this.#entries.delete(modelId);
+    for (const entry of this.entriesOf(modelId)) {
+      if (!entry.idle || entry.loadQueued) continue;
+      entry.dispose();
+      this.#entries.delete(entry.key);
+    }
   }
 
   /** Lets answers end for `graceMs`, then stops every instance. */
@@ -234,7 +250,7 @@ export class Orchestrator implements AsyncDisposable {
     }, graceMs);
     await Promise.all(entries.map((entry) => entry.drained()));
     clearTimeout(timer);
-    await Promise.all(entries.map((entry) => this.unload(entry.model.id, { force: true })));
+    await Promise.all(entries.map((entry) => this.#unload(entry, { force: true })));
     await within(Promise.all(doors), DOOR_GRACE_MS);
     for (const entry of entries) entry.dispose();
   }
@@ -243,11 +259,13 @@ export class Orchestrator implements AsyncDisposable {
     await this.close(0);
   }
 
-  #entryOf(model: Model): Entry {
-    const known = this.#entries.get(model.id);
+  #entryOf(model: Model, beside: BesideMode | null): Entry {
+    const key = entryKey(model.id, beside);
+    const known = this.#entries.get(key);
     if (known !== undefined) return known;
     const entry: Entry = new Entry({
       model,
+      beside,
       instance: this.#options.makeInstance(model.id, {
         onChange: () => this.#options.onChange(entry),
         onCrash: (_instance, error) => this.#onCrash(entry, error),
@@ -260,8 +278,9 @@ export class Orchestrator implements AsyncDisposable {
     });
     const defaults = this.#options.defaults(model);
     entry.keepAliveMs = defaults.keepAliveMs;
-    entry.pinned = defaults.pinned;
-    this.#entries.set(model.id, entry);
+    // A pin is for what the model is for.
+    entry.pinned = defaults.pinned && beside === null;
+    this.#entries.set(key, entry);
     return entry;
   }
 

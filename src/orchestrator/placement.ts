@@ -158,7 +158,7 @@ function mostLayers(options: PlacementOptions, dealing: Omit<Dealing, "layers">)
 function placed(options: PlacementOptions, sizing: Sizing, choice: Choice): Placement {
   const { contextTokens, layers } = choice;
   const need = sizing.need(contextTokens, layers);
-  const cacheRamMiB = cacheRamOf(need, { mode: sizing.mode, ...options });
+  const cacheRamMiB = cacheRamOf(need, { ...options, mode: sizing.mode });
   return {
     mode: sizing.mode,
     contextTokens,

@@ -11,6 +11,8 @@ import { promptBatchTokens } from "./prompt_batch.ts";
 
 export interface SizingOptions {
   facts: GgufFacts;
+  /** Null or left out = what the model is for. */
+  mode?: LaunchSpec["mode"] | null;
   settings: SizingSettings;
   /** Where the settings name none. */
   threads: number;
@@ -54,7 +56,7 @@ export class Sizing {
   constructor(options: SizingOptions, gpu: GpuKind | null | "unknown") {
     const { facts, settings } = options;
     this.#facts = facts;
-    this.mode = facts.kind === "embedding" || facts.kind === "rerank" ? facts.kind : "chat";
+    this.mode = options.mode ?? ownMode(facts);
     this.parallel = settings.parallel ?? 1;
     this.threads = settings.threads ?? options.threads;
     this.cacheTypeK = cacheType("cache_type_k", settings.cache_type_k);
@@ -101,6 +103,11 @@ export class Sizing {
   batchTokens(contextTokens: number): number {
     return this.mode === "chat" ? this.#promptTokens : contextTokens;
   }
+}
+
+/** What an instance of the model runs for unless it is asked for something else. */
+export function ownMode({ kind }: Pick<GgufFacts, "kind">): LaunchSpec["mode"] {
+  return kind === "embedding" || kind === "rerank" ? kind : "chat";
 }
 
 /** Where nobody wished for one. */
