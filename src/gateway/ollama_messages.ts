@@ -42,7 +42,8 @@ export function chatMessages(list: readonly unknown[]): ChatMessage[] {
       return { id, type: "function" as const, function: { name, arguments: JSON.stringify(args) } };
     });
     if (toolCalls.length > 0) read.tool_calls = toolCalls;
-    if (role === "tool") Object.assign(read, answered(message, open));
+    const answer = answered(message, role === "tool" ? open : []);
+    if (role === "tool") Object.assign(read, answer);
     return read;
   });
 }
