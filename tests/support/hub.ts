@@ -97,6 +97,13 @@ export class TestHub implements AsyncDisposable {
     for (const repo of repos) repo.allowed.add(token);
   }
 
+  /** Ends with the answers that are under way. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#sending);
+    // Whoever waits for one of them comes first.
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  }
+
   /** Those at the second host. */
   get cdnRequests(): HubRequest[] {
     return this.requests.filter(({ host }) => host === "cdn");

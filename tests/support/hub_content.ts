@@ -70,7 +70,7 @@ export function ggufContent(layout: GgufLayout, sizeBytes = layout.sizeBytes): H
 /** No power of two, so that no two blocks of a file begin alike. */
 const PERIOD = 1_000_003;
 const PAGE = 4096;
-const MOST_HASHED_BYTES = 4 * 1024 ** 3;
+const MOST_HASHED_BYTES = 512 * 1024 ** 2;
 const HASHED_AT_ONCE_BYTES = 1024 * 1024;
 
 // xorshift: quick, and the same on every machine.
