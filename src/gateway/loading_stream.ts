@@ -2,7 +2,7 @@
 // while it waits: its status is 200, and what goes wrong is the last event.
 
 import { AppError } from "../errors.ts";
-import { entryKey } from "../orchestrator/entry.ts";
+import { entryKey } from "../orchestrator/entry_key.ts";
 import type { Instance } from "../runtime/instance.ts";
 import { within } from "../within.ts";
 import { errorEvent, toAppError } from "./error_response.ts";

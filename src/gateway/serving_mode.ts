@@ -2,7 +2,7 @@
 
 import { AppError } from "../errors.ts";
 import type { Model } from "../models/library.ts";
-import type { BesideMode } from "../orchestrator/entry.ts";
+import type { BesideMode } from "../orchestrator/entry_key.ts";
 import { ownMode } from "../orchestrator/sizing.ts";
 
 /** What an instance runs for. */
