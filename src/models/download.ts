@@ -99,6 +99,8 @@ export class Download {
   /** What the Hub says that it is made of. Where that is what it was, all bytes are kept. */
   async plan(model: SourceModel, modelId: string): Promise<void> {
     const { registry } = this.#options.context;
+    // At once: the name is taken from the moment on in which it was found free.
+    this.#record = { ...this.#record, modelId };
     const isSame = this.#files.length === model.files.length &&
       this.#files.every((file, number) => file.is(model.files[number]!));
     if (!isSame) {
@@ -119,7 +121,7 @@ export class Download {
       this.#record = { ...this.#record, bytesDone: 0 };
     }
     const bytesTotal = model.files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-    this.#record = { ...this.#record, commit: model.commit, modelId, bytesTotal };
+    this.#record = { ...this.#record, commit: model.commit, bytesTotal };
     // The download first: a file's row is one of its own.
     registry.put(this.#record);
     if (!isSame) { for (const { record } of this.#files) registry.putFile(record); }

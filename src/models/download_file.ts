@@ -42,6 +42,7 @@ export class DownloadFile {
   #map: PartMap;
   #hash: PrefixHash | null = null;
   #following: Promise<void> = Promise.resolve();
+  readonly #ignored = { ranges: 0 };
   /** The disk failed to confirm what was written. */
   #isUnsure = false;
 
@@ -115,6 +116,7 @@ export class DownloadFile {
       file: { repo, commit, ...this.#record },
       context,
       map: this.#map,
+      ignored: this.#ignored,
       segmentBytes: segmentBytesOf(this.#record.sizeBytes),
       open: (part) => this.#writerOf(part, stopped),
     });

@@ -4,6 +4,7 @@
 import { basename, join } from "node:path";
 import { AppError } from "../errors.ts";
 import type { WantedModel } from "./download_source.ts";
+import { checkHubPath, checkRepoName, checkRevision } from "./hub_names.ts";
 import { modelIdOf } from "./model_names.ts";
 import { isSafeSegment } from "./safe_join.ts";
 
@@ -11,34 +12,12 @@ import { isSafeSegment } from "./safe_join.ts";
 const OWN_FOLDERS = new Set(["builtin", "downloads", "logs", "run"]);
 const MOST_NAMES = 100;
 
-/** `org/name`, as the Hub has them. */
-const REPO = /^[A-Za-z0-9][\w.-]{0,95}\/[A-Za-z0-9][\w.-]{0,95}$/;
-/** A branch, a tag, a commit, `refs/pr/1`. */
-const REVISION = /^[A-Za-z0-9][\w./-]{0,199}$/;
-const LONGEST_PATH = 500;
-
 /** @throws {AppError} `invalid_request`, `file_name_refused`. */
 export function checkWanted({ repo, revision, file }: WantedModel): void {
-  const refuse = (param: string, value: string, form: string) => {
-    const shown = JSON.stringify(value.slice(0, 100));
-    return new AppError("invalid_request", `Cannot download ${shown}: ${form}`, { param });
-  };
-  if (!REPO.test(repo) || repo.includes("..")) {
-    throw refuse("repo", repo, 'send a repository of the Hub such as "org/name"');
-  }
-  if (!REVISION.test(revision) || revision.includes("..")) {
-    throw refuse("revision", revision, "send a branch, a tag or a commit");
-  }
-  if (file.length > LONGEST_PATH || !file.split("/").every(isPathSegment)) {
-    throw refuse("file", file, "send the path of a .gguf file in the repository");
-  }
+  checkRepoName(repo);
+  checkRevision(revision);
+  checkHubPath(file);
   checkNames([file]);
-}
-
-// In an address only: the disk sees none of it but the last one, which has a stricter rule.
-function isPathSegment(segment: string): boolean {
-  return segment !== "" && segment !== "." && segment !== ".." && segment.isWellFormed() &&
-    !/[\p{Cc}\\]/u.test(segment);
 }
 
 export interface NameOptions {

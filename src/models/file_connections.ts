@@ -19,6 +19,8 @@ export interface FileConnectionsOptions {
   file: WantedFile & SourceFile;
   context: DownloadContext;
   map: PartMap;
+  /** Answers in a row without the range asked for: known from one run to the next. */
+  ignored: { ranges: number };
   /** Most bytes of one request. */
   segmentBytes: number;
   /** Where the bytes of a part go. */
@@ -39,7 +41,6 @@ export class FileConnections {
   #flowing = 0;
   /** In a row, of all connections, without a byte in between. */
   #failures = 0;
-  #rangesIgnored = 0;
 
   constructor(options: FileConnectionsOptions) {
     this.#options = options;
@@ -82,11 +83,11 @@ export class FileConnections {
   }
 
   get #hasNoRanges(): boolean {
-    return this.#rangesIgnored >= RANGES_IGNORED;
+    return this.#options.ignored.ranges >= RANGES_IGNORED;
   }
 
   async #fill(part: Part, signal: AbortSignal): Promise<void> {
-    const { context, open } = this.#options;
+    const { context, ignored, open } = this.#options;
     const pending = this.#link ??= this.#resolve(signal);
     try {
       const link = await pending;
@@ -104,7 +105,7 @@ export class FileConnections {
           await target.write(bytes);
           link.worked = true;
           this.#failures = 0;
-          if (!this.#hasNoRanges) this.#rangesIgnored = 0;
+          if (!this.#hasNoRanges) ignored.ranges = 0;
         },
       });
       if (performance.now() - link.atMs > LINK_MS) this.#forget(pending);
@@ -145,7 +146,7 @@ export class FileConnections {
   /** Waits until the connection may try again; throws where that is not its to decide. */
   async #afterFailure(error: unknown, signal: AbortSignal): Promise<void> {
     if (!(error instanceof AppError) || error.code === "download_changed") throw error;
-    if (error instanceof RangeIgnoredError) this.#rangesIgnored++;
+    if (error instanceof RangeIgnoredError) this.#options.ignored.ranges++;
     const verdict = verdictOf(error, {
       failures: ++this.#failures,
       wrongChecksums: 0,

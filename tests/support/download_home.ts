@@ -3,13 +3,12 @@
 
 import { join } from "node:path";
 import type { DownloadRow, DownloadState } from "../../src/api_types.ts";
-import type { DownloadSource } from "../../src/models/download_source.ts";
+import { Hub } from "../../src/models/hub.ts";
 import { Downloads, type DownloadsOptions } from "../../src/models/downloads.ts";
 import { Registry } from "../../src/models/registry.ts";
 import type { HubContent } from "./hub_content.ts";
 import type { TestHub } from "./hub.ts";
 import { logEntries } from "./log_entries.ts";
-import { plainSource } from "./plain_source.ts";
 import { type TempDir, tempDir } from "./temp_dir.ts";
 
 /** Waits that a test does not want to wait for. */
@@ -21,9 +20,9 @@ export const QUICK = {
   gatherMs: 20,
 };
 
-export interface DownloadHomeOptions extends Partial<Omit<DownloadsOptions, "source">> {
-  source?: DownloadSource;
+export interface DownloadHomeOptions extends Partial<DownloadsOptions> {
   stallMs?: number;
+  token?: string;
 }
 
 export type Change = DownloadRow | { id: string; removed: true };
@@ -41,15 +40,23 @@ export class DownloadHome implements AsyncDisposable {
   limit = 0;
   freeBytes: number | null = null;
   readonly #dir: TempDir | null;
+  readonly #hub: Hub;
+  #isClosed = false;
   readonly #watchers = new Set<() => void>();
 
   private constructor(hub: TestHub, options: DownloadHomeOptions, dir: TempDir | null) {
     this.#dir = dir;
     this.path = options.home ?? dir!.path;
     this.registry = Registry.open(join(this.path, "registry.db"), { log: this.logged.log });
+    this.#hub = new Hub({
+      endpoint: hub.endpoint,
+      token: options.token ?? null,
+      downloadHosts: [hub.downloadHost],
+      log: this.logged.log,
+    });
     this.downloads = new Downloads({
       home: this.path,
-      source: options.source ?? plainSource(hub.endpoint),
+      source: this.#hub,
       registry: this.registry.downloads,
       boot: "boot-1",
       log: this.logged.log,
@@ -119,9 +126,12 @@ export class DownloadHome implements AsyncDisposable {
     }
   }
 
-  /** Stops as a server does that is asked to; the folder stays. */
+  /** Stops as a server does that is asked to; the folder stays, and so do the rows in memory. */
   async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     await this.downloads[Symbol.asyncDispose]();
+    this.#hub[Symbol.dispose]();
     this.registry[Symbol.dispose]();
   }
 
