@@ -10,9 +10,11 @@ import type { Place } from "./host/messages.ts";
 import type { Log } from "./log.ts";
 import type { Library, Model } from "./models/library.ts";
 import type { Registry } from "./models/registry.ts";
-import { type Entry, entryKey } from "./orchestrator/entry.ts";
+import type { Entry } from "./orchestrator/entry.ts";
+import { entryKey } from "./orchestrator/entry_key.ts";
 import { launchPlan } from "./orchestrator/launch_plan.ts";
 import { planLoad } from "./orchestrator/load_plan.ts";
+import { placementWith, settingsWith } from "./orchestrator/load_wishes.ts";
 import { machineOf } from "./orchestrator/machine.ts";
 import { Orchestrator } from "./orchestrator/orchestrator.ts";
 
@@ -49,7 +51,7 @@ export function createOrchestrator(parts: OrchestratorParts): Orchestrator {
         loadStallMs: config().loadStallMs,
         ...callbacks,
       }),
-    async plan(asked, beside) {
+    async plan(asked, { beside, wishes }) {
       const model = await parts.library.present(asked);
       // The answer to "does it fit" must be of this moment, and the runtime may just be installing.
       const [reading] = await Promise.all([
@@ -62,12 +64,13 @@ export function createOrchestrator(parts: OrchestratorParts): Orchestrator {
         snapshot: hardware.snapshot(),
         runtime: parts.runtime(),
       });
-      return planLoad(machine, {
+      const plan = planLoad(machine, {
         facts: factsOf(model),
         mode: beside,
-        settings: registry.settingsOf(model.id),
+        settings: settingsWith(registry.settingsOf(model.id), wishes),
         mmprojBytes: beside === null ? model.mmprojBytes : 0,
       });
+      return { ...plan, placement: placementWith(plan.placement, wishes) };
     },
     launch: (model, placement) =>
       launchPlan(model, { placement, settings: registry.settingsOf(model.id), config: config() }),

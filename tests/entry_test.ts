@@ -27,6 +27,7 @@ function testEntry(
     queueLimit: options.queueLimit ?? 512,
     keepAliveMs: options.keepAliveMs ?? -1,
     onExpired: () => events.push("expired"),
+    onUnsuited: () => {},
     onAbandoned: () => events.push("abandoned"),
     onChange: () => {},
   });

@@ -4,7 +4,9 @@
 import type { Context } from "@hono/hono";
 import { AppError, messageOf } from "../errors.ts";
 import type { Model } from "../models/library.ts";
-import type { BesideMode, Lease } from "../orchestrator/entry.ts";
+import type { Lease } from "../orchestrator/entry.ts";
+import type { BesideMode } from "../orchestrator/entry_key.ts";
+import type { LoadWishes } from "../orchestrator/load_wishes.ts";
 import type { UpstreamAnswer } from "../runtime/upstream_client.ts";
 import { type AnswerEnd, streamAnswer } from "./answer_stream.ts";
 import type { WatchedClient } from "./departures.ts";
@@ -28,6 +30,8 @@ export interface ForwardCall {
   dialect?: Dialect;
   /** For an instance in this mode beside the model's main one. */
   mode?: BesideMode | undefined;
+  /** How the model must be loaded for it; undefined = as it is. */
+  load?: LoadWishes | undefined;
   /** Idle time from this request on; undefined = as it is. */
   keepAliveMs?: number | undefined;
   /** Turns the instance's whole answer into the client's; by default it passes untouched. */
@@ -103,6 +107,7 @@ async function ask(parts: Parts, asking: Asking): Promise<Upstream> {
     const acquired = parts.orchestrator.acquire(call.model, {
       signal: abort.signal,
       beside: call.mode,
+      load: call.load,
       ...(call.keepAliveMs !== undefined && { keepAliveMs: call.keepAliveMs }),
     });
     if (acquired instanceof Promise) client.listen();

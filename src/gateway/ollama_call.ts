@@ -3,6 +3,7 @@
 
 import type { Context } from "@hono/hono";
 import type { Model } from "../models/library.ts";
+import type { LoadWishes } from "../orchestrator/load_wishes.ts";
 import { forward, type Upstream } from "./forward.ts";
 import type { GatewayEnv } from "./gateway_env.ts";
 import type { JsonObject } from "./json_body.ts";
@@ -11,12 +12,7 @@ import { keepAliveOf } from "./model_request.ts";
 import type { SettingsCache } from "./ollama_defaults.ts";
 import { flagOf, namedModel, objectOf, readFields } from "./ollama_fields.ts";
 import { findNamed } from "./ollama_names.ts";
-import {
-  type LoadOptions,
-  readOptions,
-  type SamplingFields,
-  withDefaults,
-} from "./ollama_options.ts";
+import { readOptions, type SamplingFields, withDefaults } from "./ollama_options.ts";
 import {
   answerLines,
   type AnswerShape,
@@ -42,7 +38,7 @@ export interface OllamaCall {
   stream: boolean;
   keepAliveMs: number | undefined;
   sampling: SamplingFields;
-  load: LoadOptions;
+  load: LoadWishes | undefined;
   /** From the model's settings. */
   system: string | null;
   startedMs: number;
@@ -72,7 +68,7 @@ export async function readCall(
     stream,
     keepAliveMs,
     sampling: withDefaults(sampling, settings),
-    load,
+    load: Object.keys(load).length === 0 ? undefined : load,
     system: system_prompt,
     startedMs,
   };
@@ -104,6 +100,7 @@ export async function answerCall(
     stream,
     dialect: "ollama",
     mode: modeBeside(model, "chat"),
+    load: call.load,
     keepAliveMs: call.keepAliveMs,
     errorEvent: brokenEvent,
     ...(stream
@@ -131,7 +128,8 @@ export async function loadOnly(
     if (entry !== null && !entry.idle) orchestrator.setKeepAlive(model.id, 0);
     else await orchestrator.unload(model.id);
   } else {
-    await orchestrator.load(model, keepAliveMs === undefined ? {} : { keepAliveMs });
+    const { load } = call;
+    await orchestrator.load(model, { load, ...(keepAliveMs !== undefined && { keepAliveMs }) });
   }
   const done_reason = keepAliveMs === 0 ? "unload" : "load";
   return Response.json({ ...head({ model: call.name }), ...empty, done: true, done_reason });

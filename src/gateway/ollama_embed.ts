@@ -83,6 +83,7 @@ async function ask(
     stream: false,
     dialect: "ollama",
     mode: modeBeside(model, "embedding"),
+    load: call.load,
     keepAliveMs,
     whole(upstream) {
       const embedded: Embedded = JSON.parse(new TextDecoder().decode(upstream.answer.bytes!));

@@ -3,22 +3,15 @@
 
 import type { Sampling } from "../api_types.ts";
 import { AppError } from "../errors.ts";
+import type { LoadWishes } from "../orchestrator/load_wishes.ts";
 import type { JsonObject } from "./json_body.ts";
 
 /** Fields of llama-server's own requests. */
 export type SamplingFields = Record<string, number | string[]>;
 
-/** What cannot change while a model is loaded; absent = as it is. */
-export interface LoadOptions {
-  contextTokens?: number;
-  batchTokens?: number;
-  gpuLayers?: number;
-  threads?: number;
-}
-
 export interface RequestOptions {
   sampling: SamplingFields;
-  load: LoadOptions;
+  load: LoadWishes;
 }
 
 type Kind = "integer" | "number" | "boolean" | "array";
@@ -27,7 +20,7 @@ interface Option {
   kind: Kind;
   /** llama-server's name for it. */
   field?: string;
-  load?: keyof LoadOptions;
+  load?: keyof LoadWishes;
   /** Smallest and largest value that llama-server takes; others are refused here with words. */
   from?: number;
   to?: number;
@@ -37,7 +30,7 @@ const INT = 2 ** 31 - 1;
 
 /** Ollama's names. Those without a field or a place in a load are known and do nothing here. */
 const OPTIONS: Readonly<Record<string, Option>> = {
-  num_ctx: { kind: "integer", load: "contextTokens", from: 1, to: 2 ** 24 },
+  num_ctx: { kind: "integer", load: "contextTokens", from: 16, to: 2 ** 24 },
   num_batch: { kind: "integer", load: "batchTokens", from: 1, to: 65_536 },
   num_gpu: { kind: "integer", load: "gpuLayers", from: -1, to: 10_000 },
   num_thread: { kind: "integer", load: "threads", from: 0, to: 1_024 },
@@ -78,7 +71,7 @@ const LARGEST_NUMBER = 1e6;
 /** Errors: `invalid_request` in Ollama's own words for a wrong type. */
 export function readOptions(options: JsonObject | null): RequestOptions {
   const sampling: SamplingFields = {};
-  const load: LoadOptions = {};
+  const load: LoadWishes = {};
   for (const [name, value] of Object.entries(options ?? {})) {
     if (value === null || !Object.hasOwn(OPTIONS, name)) continue;
     const option = OPTIONS[name]!;

@@ -2,9 +2,10 @@
 // It counts and times; it starts and stops nothing.
 
 import { AppError } from "../errors.ts";
-import type { LaunchSpec } from "../host/messages.ts";
 import type { Model } from "../models/library.ts";
 import type { Instance } from "../runtime/instance.ts";
+import { type LoadWishes, suits } from "./load_wishes.ts";
+import { type BesideMode, entryKey } from "./entry_key.ts";
 import type { Placement } from "./placement.ts";
 
 /** A port of its own for one loaded model; see `gateway/doors.ts`. */
@@ -30,29 +31,17 @@ export interface WaitOptions {
   signal?: AbortSignal | undefined;
   /** Takes effect with the lease: who leaves before it has asked for nothing. */
   keepAliveMs?: number | undefined;
+  /** How the model must be loaded for this request. */
+  load?: LoadWishes | undefined;
 }
 
 interface Waiter {
   keepAliveMs: number | undefined;
+  load: LoadWishes | undefined;
   sinceMs: number;
   resolve(lease: Lease): void;
   reject(error: unknown): void;
   forget(): void;
-}
-
-/** What a model can be served for beside what it is for: an instance has one mode. */
-export type BesideMode = Exclude<LaunchSpec["mode"], "chat">;
-
-const BESIDE_MODES: readonly BesideMode[] = ["embedding", "rerank"];
-
-/** The model's ID for its main entry; no ID has a slash. */
-export function entryKey(modelId: string, beside: BesideMode | null): string {
-  return beside === null ? modelId : `${modelId}/${beside}`;
-}
-
-/** Of all entries that a model may have, the main one first. */
-export function entryKeys(modelId: string): string[] {
-  return [modelId, ...BESIDE_MODES.map((mode) => entryKey(modelId, mode))];
 }
 
 export interface EntryOptions {
@@ -66,6 +55,8 @@ export interface EntryOptions {
   onExpired(entry: Entry): void;
   /** The last waiter left. */
   onAbandoned(entry: Entry): void;
+  /** Who is first in the queue needs it loaded in another way: it is leaving for that. */
+  onUnsuited(entry: Entry): void;
   /** Leases, queue or deadline changed in a way that people see. */
   onChange(entry: Entry): void;
 }
@@ -88,6 +79,8 @@ export class Entry {
   #drained: PromiseWithResolvers<void> | null = null;
 
   placement: Placement | null = null;
+  /** What requests asked of this load. */
+  wishes: LoadWishes = {};
   door: Door | null = null;
   /** Why the last load or the last process ended; null once one is ready. */
   error: AppError | null = null;
@@ -148,15 +141,21 @@ export class Entry {
     return new Date(Date.now() + this.#deadlineMs - performance.now());
   }
 
+  /** How the next load must be for who is first in the queue. */
+  get nextWishes(): LoadWishes {
+    return { ...this.wishes, ...this.#waiters[0]?.load };
+  }
+
   /** A lease at once, or null where the request has to wait. */
-  tryLease(): Lease | null {
+  tryLease(load?: LoadWishes): Lease | null {
     if (this.leaving || this.instance.state !== "ready") return null;
+    if (load !== undefined && !this.#suits(load)) return null;
     if (this.#waiters.length > 0 || this.#leases >= this.#leaseLimit) return null;
     return this.#lease(0);
   }
 
   /** Waits for a lease. Throws `overloaded` when the queue is full; rejects when the signal fires. */
-  wait({ signal, keepAliveMs }: WaitOptions = {}): Promise<Lease> {
+  wait({ signal, keepAliveMs, load }: WaitOptions = {}): Promise<Lease> {
     if (this.#waiters.length >= this.#options.queueLimit) {
       throw new AppError(
         "overloaded",
@@ -177,6 +176,7 @@ export class Entry {
     };
     const waiter: Waiter = {
       keepAliveMs,
+      load,
       sinceMs: performance.now(),
       resolve,
       reject,
@@ -185,6 +185,8 @@ export class Entry {
     this.#waiters.push(waiter);
     signal?.addEventListener("abort", onAbort);
     if (signal?.aborted) onAbort();
+    // It may be ready, and loaded in another way.
+    if (load !== undefined) this.#grant();
     return promise;
   }
 
@@ -273,10 +275,19 @@ export class Entry {
     this.#rest();
   }
 
+  #suits(load: LoadWishes): boolean {
+    return suits(load, { placement: this.placement, asked: this.wishes });
+  }
+
   #grant(): void {
     if (this.leaving || this.instance.state !== "ready") return;
     while (this.#waiters.length > 0 && this.#leases < this.#leaseLimit) {
-      const waiter = this.#waiters.shift()!;
+      const waiter = this.#waiters[0]!;
+      if (waiter.load !== undefined && !this.#suits(waiter.load)) {
+        this.leaving = true;
+        return this.#options.onUnsuited(this);
+      }
+      this.#waiters.shift();
       waiter.forget();
       const lease = this.#lease(Math.max(0, this.#readyAtMs - waiter.sinceMs));
       if (waiter.keepAliveMs !== undefined) this.setKeepAlive(waiter.keepAliveMs);

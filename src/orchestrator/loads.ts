@@ -7,17 +7,26 @@ import type { Model } from "../models/library.ts";
 import type { LaunchPlan } from "../runtime/instance.ts";
 import { abortableDelay } from "../within.ts";
 import { crashDelayMs } from "./crashes.ts";
-import type { BesideMode, Door, Entry } from "./entry.ts";
+import type { Door, Entry } from "./entry.ts";
+import type { BesideMode } from "./entry_key.ts";
 import type { MemoryPools } from "./memory_need.ts";
 import { JobQueue } from "./job_queue.ts";
 import type { LoadPlan } from "./load_plan.ts";
+import type { LoadWishes } from "./load_wishes.ts";
 import { makeRoom } from "./make_room.ts";
 import type { Placement } from "./placement.ts";
+
+export interface PlanOptions {
+  /** In this mode beside the main instance; null = the main one. */
+  beside: BesideMode | null;
+  /** What requests ask of this load. */
+  wishes: LoadWishes;
+}
 
 export interface LoadsOptions {
   log: Log;
   /** What a load would be now; also the memory facts that eviction needs. */
-  plan(model: Model, beside: BesideMode | null): Promise<LoadPlan>;
+  plan(model: Model, options: PlanOptions): Promise<LoadPlan>;
   /** The plan as the process's launch; throws where the launch cannot be allowed. */
   launch(model: Model, placement: Placement): LaunchPlan;
   openDoor(modelId: string): Promise<Door>;
@@ -79,14 +88,16 @@ export class Loads {
 
   async #load(entry: Entry, signal: AbortSignal): Promise<void> {
     if (signal.aborted || (entry.queued === 0 && !entry.wanted)) return;
+    const wishes = entry.nextWishes;
     if (entry.instance.state === "ready") {
       if (!entry.leaving) return;
       await this.#unload(entry, "to load it again");
     }
+    entry.wishes = wishes;
     const startedMs = performance.now();
     const delayMs = crashDelayMs(entry.crashes);
     if (delayMs > 0) await abortableDelay(delayMs, signal);
-    const plan = await this.#options.plan(entry.model, entry.beside);
+    const plan = await this.#options.plan(entry.model, { beside: entry.beside, wishes });
     if (signal.aborted) return;
     await makeRoom(entry, plan, {
       entries: this.#options.entries(),
@@ -126,6 +137,8 @@ export class Loads {
     void entry.door?.close();
     entry.door = null;
     entry.placement = null;
+    // The next request must not fail for what this one wanted.
+    entry.wishes = {};
     if (signal.aborted) return;
     entry.error = error instanceof AppError
       ? error
@@ -151,6 +164,7 @@ export class Loads {
     void entry.door?.close();
     entry.door = null;
     entry.placement = null;
+    entry.wishes = {};
     entry.leaving = false;
     entry.setKeepAlive(this.#options.defaults(entry.model).keepAliveMs);
     this.#log.info("Model is unloaded", { model: entry.model.id, reason });

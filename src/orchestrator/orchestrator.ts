@@ -8,9 +8,11 @@ import type { Log } from "../log.ts";
 import { within } from "../within.ts";
 import type { Instance, LaunchPlan } from "../runtime/instance.ts";
 import { crashedTooOften, noteCrash } from "./crashes.ts";
-import { type BesideMode, Entry, entryKey, entryKeys, type Lease } from "./entry.ts";
+import { Entry, type Lease } from "./entry.ts";
+import { type BesideMode, entryKey, entryKeys } from "./entry_key.ts";
 import { heldBy } from "./eviction.ts";
 import { Loads, type LoadsOptions } from "./loads.ts";
+import type { LoadWishes } from "./load_wishes.ts";
 import type { HeldMemory } from "./machine.ts";
 import { type MemoryPools, takenBy } from "./memory_need.ts";
 
@@ -21,6 +23,8 @@ export interface AcquireOptions {
   keepAliveMs?: number;
   /** An instance in this mode beside the model's main one. */
   beside?: BesideMode | undefined;
+  /** How the model must be loaded for this request: another load where that differs. */
+  load?: LoadWishes | undefined;
 }
 
 export interface OrchestratorOptions extends Omit<LoadsOptions, "entries" | "memoryOf"> {
@@ -91,7 +95,7 @@ export class Orchestrator implements AsyncDisposable {
    */
   acquire(model: Model, options: AcquireOptions = {}): Lease | Promise<Lease> {
     const entry = this.#entryOf(model, options.beside ?? null);
-    const lease = entry.tryLease();
+    const lease = entry.tryLease(options.load);
     if (lease === null) return this.#acquireLater(entry, options);
     if (options.keepAliveMs !== undefined) entry.setKeepAlive(options.keepAliveMs);
     return lease;
@@ -107,7 +111,7 @@ export class Orchestrator implements AsyncDisposable {
 
   /** What a load would start now. Starts nothing; throws what keeps it from being planned. */
   async preview(model: Model): Promise<LaunchPlan> {
-    const { placement } = await this.#options.plan(model, null);
+    const { placement } = await this.#options.plan(model, { beside: null, wishes: {} });
     return this.#options.launch(model, placement);
   }
 
@@ -274,6 +278,7 @@ export class Orchestrator implements AsyncDisposable {
       keepAliveMs: 0,
       onExpired: (expired) => this.#loads.expire(expired),
       onAbandoned: (abandoned) => this.#loads.abandon(abandoned),
+      onUnsuited: (unsuited) => this.#loads.ensure(unsuited),
       onChange: (changed) => this.#options.onChange(changed),
     });
     const defaults = this.#options.defaults(model);
