@@ -17,9 +17,9 @@ import { type Progress, progressAnswer } from "./ollama_progress.ts";
 import { findOnHub, findWanted, type PullSources, type Wanted } from "./ollama_wanted.ts";
 import type { Parts } from "./parts.ts";
 
-export interface PullParts extends Parts, PullSources {
+export type PullParts = Parts & PullSources & {
   downloads: Pick<Downloads, "add" | "get" | "list" | "pause" | "resume">;
-}
+};
 
 /** As often as a terminal can show it. */
 const LOOK_MS = 200;
