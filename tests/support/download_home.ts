@@ -61,7 +61,7 @@ export class DownloadHome implements AsyncDisposable {
       boot: "boot-1",
       log: this.logged.log,
       settings: () => ({
-        stallMs: options.stallMs ?? 300,
+        stallMs: options.stallMs ?? 5_000,
         bytesPerSecondLimit: this.limit,
       }),
       freeBytes: () => Promise.resolve(this.freeBytes),
