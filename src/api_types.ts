@@ -190,6 +190,25 @@ export interface RequestRow {
   error: string | null;
 }
 
+/** What a key opens: answers of models, or everything. */
+export type KeyScope = "use" | "admin";
+
+/** A row of GET /admin/keys; never the key itself. */
+export interface KeyRow {
+  id: string;
+  name: string;
+  scope: KeyScope;
+  /** `start`: of --api-key-file or ZOMBIE_API_KEY, which cannot be revoked here. */
+  source: "made" | "start";
+  created_at: string | null;
+  last_used_at: string | null;
+}
+
+/** POST /admin/keys: the one time that the key is shown. */
+export interface NewKeyRow extends KeyRow {
+  key: string;
+}
+
 export type SettingSource = "flag" | "environment" | "config.json" | "default";
 
 export interface SettingRow {

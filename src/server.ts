@@ -3,6 +3,7 @@
 import type { HostReading, RuntimeInfo } from "./api_types.ts";
 import type { Config } from "./config_type.ts";
 import { AppError, messageOf } from "./errors.ts";
+import { ApiKeys } from "./gateway/api_keys.ts";
 import { createGateway, type Gateway } from "./gateway/app.ts";
 import { Departures } from "./gateway/departures.ts";
 import { Doors } from "./gateway/doors.ts";
@@ -125,6 +126,14 @@ async function startServer(init: Init, post: (message: ToHost) => void) {
   );
   const parts: Parts = {
     config: () => config,
+  const keys = stack.use(
+    new ApiKeys({
+      registry: registry.keys,
+      startKey: config.apiKey,
+      startKeyName: config.sources.apiKey === "environment" ? "ZOMBIE_API_KEY" : "--api-key-file",
+      log: log.for("keys"),
+    }),
+  );
     setConfig: (changed) => config = changed,
     version: init.version,
     boot: init.boot,
@@ -140,6 +149,7 @@ async function startServer(init: Init, post: (message: ToHost) => void) {
     registry,
     library,
     imports: new Imports({ roots: importRoots, library, registry, log: log.for("import") }),
+    keys,
     orchestrator,
     events,
     departures,

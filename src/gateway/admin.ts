@@ -7,6 +7,7 @@ import { AppError } from "../errors.ts";
 import { importRoutes } from "./admin_import.ts";
 import { modelRoutes } from "./admin_models.ts";
 import { modelSettingsRoutes } from "./admin_model_settings.ts";
+import { keyRoutes } from "./admin_keys.ts";
 import { requestRoutes } from "./admin_requests.ts";
 import { settingsRoutes } from "./admin_settings.ts";
 import { systemRoutes } from "./admin_system.ts";
@@ -32,6 +33,7 @@ export function adminRoutes(parts: Parts): Hono<GatewayEnv> {
   return routes;
 }
 
+  routes.route("/", keyRoutes(parts));
 // A page can send forms and plain text anywhere without asking; JSON it cannot.
 function checkContentType(request: Request): void {
   const type = request.headers.get("content-type");

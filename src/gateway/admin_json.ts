@@ -6,6 +6,7 @@ import { AppError } from "../errors.ts";
 import type { GatewayEnv } from "./gateway_env.ts";
 import { type JsonObject, parseJson, readBody } from "./json_body.ts";
 import type { Parts } from "./parts.ts";
+import { checkBody, type Schema } from "./schema.ts";
 
 /** The body as an object. Errors: those of `readBody` and `parseJson`. */
 export async function readObject(
@@ -13,6 +14,18 @@ export async function readObject(
   context: Context<GatewayEnv>,
 ): Promise<JsonObject> {
   return parseJson(await readBody(context.req.raw, parts.config().bodyLimitBytes));
+}
+
+/** The body as this schema has it; none at all is an object without fields. */
+export async function readChecked(
+  parts: Pick<Parts, "config">,
+  context: Context<GatewayEnv>,
+  schema: Schema,
+): Promise<JsonObject> {
+  const bytes = await readBody(context.req.raw, parts.config().bodyLimitBytes);
+  const body = bytes.length === 0 ? {} : parseJson(bytes);
+  checkBody(schema, body);
+  return body;
 }
 
 /** The same where the body may be left out; fields other than `fields` are refused. */

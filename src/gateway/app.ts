@@ -2,6 +2,7 @@
 
 import { Hono } from "@hono/hono";
 import { AppError } from "../errors.ts";
+import { accessOf, doorAccessOf } from "./access.ts";
 import { adminRoutes } from "./admin.ts";
 import { anthropicRoutes } from "./anthropic.ts";
 import { dialectOf } from "./dialect.ts";
@@ -10,6 +11,7 @@ import { renderError } from "./error_response.ts";
 import type { GatewayEnv } from "./gateway_env.ts";
 import { generateRoutes } from "./generate.ts";
 import { createGuard } from "./guard.ts";
+import { KeyCheck } from "./key_check.ts";
 import { llamaSwapRoutes } from "./llama_swap.ts";
 import { ollamaRoutes } from "./ollama.ts";
 import { OpenRequests } from "./open_requests.ts";
@@ -30,9 +32,14 @@ export interface Gateway {
 }
 
 export function createGateway(parts: Parts): Gateway {
-  const guard = createGuard({ config: parts.config(), port: () => parts.port() });
+  const guarded = {
+    config: parts.config(),
+    keys: new KeyCheck(parts),
+    port: () => parts.port(),
+  };
+  const doorGuard = createGuard(guarded, doorAccessOf);
   const app = new Hono<GatewayEnv>();
-  app.use(guard);
+  app.use(createGuard(guarded, accessOf));
   app.route("/", openaiRoutes(parts));
   app.route("/", anthropicRoutes(parts));
   app.route("/", llamaSwapRoutes(parts));
@@ -55,7 +62,7 @@ export function createGateway(parts: Parts): Gateway {
   return {
     handle: (request, info) => fetch(app, request, { info, localPort: parts.port() }),
     handleDoor: (request, info, door) =>
-      fetch(doorApp(parts, { guard, door }), request, { info, localPort: door.port }),
+      fetch(doorApp(parts, { guard: doorGuard, door }), request, { info, localPort: door.port }),
   };
 }
 

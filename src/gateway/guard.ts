@@ -1,12 +1,14 @@
-// Who may ask: Host, then path, then Origin, then the API key. Decides before any route runs and
-// knows no route but the few that need no key; limits of bodies are json_body.ts's.
+// Who may ask: Host, then path, then Origin, then the API key. Decides before any route runs. Which
+// route is for whom is access.ts's, the key itself key_check.ts's, limits of bodies json_body.ts's.
 
 import type { Context, MiddlewareHandler, Next } from "@hono/hono";
 
 import { AppError } from "../errors.ts";
+import type { AccessOf } from "./access.ts";
 import { dialectOf } from "./dialect.ts";
 import { renderAppError } from "./error_response.ts";
 import type { GatewayEnv } from "./gateway_env.ts";
+import type { KeyCheck } from "./key_check.ts";
 
 export interface GuardOptions {
   /** The settings that decide who may ask; none of them changes while the server runs. */
@@ -14,8 +16,8 @@ export interface GuardOptions {
     readonly hosts: readonly string[];
     readonly allowedHosts: readonly string[];
     readonly origins: readonly string[];
-    readonly apiKey: string | null;
   };
+  keys: Pick<KeyCheck, "check">;
   /** The gateway's own port, asked for when the first request is there. */
   port(): number;
 }
@@ -25,21 +27,25 @@ export interface GuardRules {
   /** Allowed `Host` header -> how the address of such a request begins. */
   readonly prefixes: ReadonlyMap<string, string>;
   readonly origins: ReadonlySet<string>;
-  /** The key's bytes; null = no key is asked for. */
-  readonly key: Uint8Array | null;
 }
 
 const LOOPBACK_HOSTS = ["127.0.0.1", "localhost", "[::1]"];
 const WILDCARD_ADDRESSES = ["0.0.0.0", "::"];
-/** The page and liveness, which need no key. */
-const PUBLIC_PATHS = ["/", "/health"];
 /** A server has few ports; this bounds what rare ones leave behind. */
 const MOST_PORTS = 256;
 const SHOWN_CHARACTERS = 100;
 
-/** The first middleware of every app, on the gateway's port and on the doors'. */
-export function createGuard(options: GuardOptions): MiddlewareHandler<GatewayEnv> {
+/** The first middleware of an app: the gateway's, or with other rules of access that of the doors. */
+export function createGuard(
+  options: GuardOptions,
+  accessOf: AccessOf,
+): MiddlewareHandler<GatewayEnv> {
   const rulesOf = new Map<number, GuardRules>();
+  function checkKey(c: Context<GatewayEnv>): void | Promise<void> {
+    const { method, path } = c.req;
+    const address = c.env.info.remoteAddr.hostname;
+    return options.keys.check(c.req.raw.headers, { access: accessOf(method, path), address });
+  }
   return (c, next) => {
     const request = c.req.raw;
     let rules = rulesOf.get(c.env.localPort);
@@ -54,13 +60,14 @@ export function createGuard(options: GuardOptions): MiddlewareHandler<GatewayEnv
     } catch (error) {
       return Promise.resolve(refuse(request, error));
     }
-    if (origin !== null) return answerOrigin(c, { rules, origin, next });
+    if (origin !== null) return answerOrigin(c, { origin, next, checkKey });
+    let checking: void | Promise<void>;
     try {
-      checkKey(request, rules);
+      checking = checkKey(c);
     } catch (error) {
       return Promise.resolve(refuse(request, error));
     }
-    return next();
+    return checking === undefined ? next() : admitted(checking, { request, next });
   };
 }
 
@@ -92,7 +99,6 @@ export function guardRules(
   return {
     prefixes: new Map([...hosts].map((host) => [host, `http://${host}/`])),
     origins,
-    key: config.apiKey === null ? null : new TextEncoder().encode(config.apiKey),
   };
 
   function addOwn(host: string, port: number): void {
@@ -126,23 +132,16 @@ export function checkAddress(request: Request, rules: GuardRules): string | null
   return null;
 }
 
-/** The API key, if one is configured; the one check for every route and either header. */
-export function checkKey(request: Request, rules: GuardRules): void {
-  const { key } = rules;
-  if (key === null || isPublic(request)) return;
-  const { headers } = request;
-  const authorization = headers.get("authorization");
-  const bearer = authorization !== null && /^bearer /i.test(authorization)
-    ? authorization.slice("bearer ".length).trim()
-    : null;
-  const presented = [bearer, headers.get("x-api-key")].filter((key) => key !== null);
-  if (presented.some((text) => isSameSecret(text, key))) return;
-  throw new AppError(
-    "invalid_api_key",
-    presented.length === 0
-      ? 'Cannot answer without the API key. Send it as "Authorization: Bearer KEY" or "x-api-key: KEY"'
-      : "Cannot answer: the API key is not the right one. Its file is the one named by --api-key-file",
-  );
+async function admitted(
+  checking: Promise<void>,
+  { request, next }: { request: Request; next: Next },
+): Promise<Response | void> {
+  try {
+    await checking;
+  } catch (error) {
+    return refuse(request, error);
+  }
+  await next();
 }
 
 function allowedPrefix(host: string | null, url: string, rules: GuardRules): string {
@@ -197,26 +196,22 @@ function isNavigation(request: Request): boolean {
     headers.get("sec-fetch-mode") === "navigate" && headers.get("sec-fetch-dest") === "document";
 }
 
-function isPublic(request: Request): boolean {
-  const { method, url } = request;
-  if (method !== "GET" && method !== "HEAD") return false;
-  const start = url.indexOf("/", "http://".length);
-  const query = url.indexOf("?", start);
-  return PUBLIC_PATHS.includes(url.slice(start, query < 0 ? undefined : query));
-}
-
 /** Answers a page of another origin that may call: the preflight at once, else with CORS headers. */
 async function answerOrigin(
   c: Context<GatewayEnv>,
-  options: { rules: GuardRules; origin: string; next: Next },
+  options: {
+    origin: string;
+    next: Next;
+    checkKey(c: Context<GatewayEnv>): void | Promise<void>;
+  },
 ): Promise<Response | void> {
-  const { rules, origin, next } = options;
+  const { origin, next, checkKey } = options;
   const request = c.req.raw;
   if (request.method === "OPTIONS" && request.headers.has("access-control-request-method")) {
     return preflight(request, origin);
   }
   try {
-    checkKey(request, rules);
+    await checkKey(c);
   } catch (error) {
     const refusal = refuse(request, error);
     for (const [name, value] of corsHeaders(origin)) refusal.headers.append(name, value);
@@ -279,14 +274,4 @@ function originRefused(origin: string | null): AppError {
 
 function hasPort(host: string): boolean {
   return /:\d+$/.test(host) && (!host.startsWith("[") || host.includes("]:"));
-}
-
-// The time depends on the length of what was sent alone: it tells nothing of the key.
-function isSameSecret(presented: string, secret: Uint8Array): boolean {
-  const bytes = new TextEncoder().encode(presented);
-  let difference = bytes.length ^ secret.length;
-  for (let index = 0; index < bytes.length; index++) {
-    difference |= bytes[index]! ^ secret[index % secret.length]!;
-  }
-  return difference === 0;
 }

@@ -13,6 +13,7 @@ import type { Departures } from "./departures.ts";
 import type { Events } from "./events.ts";
 import type { Fits } from "./fits.ts";
 import type { LogTail } from "./log_tail.ts";
+import type { ApiKeys } from "./api_keys.ts";
 import type { Requests } from "./requests.ts";
 import type { Speeds } from "./speeds.ts";
 
@@ -41,3 +42,4 @@ export interface Parts {
   requests: Requests;
   departures: Departures;
 }
+  keys: ApiKeys;

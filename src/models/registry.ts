@@ -10,6 +10,7 @@ import type { Log } from "../log.ts";
 import { readModelSettings } from "./model_settings.ts";
 import { RegistryDownloads } from "./registry_downloads.ts";
 import { RegistryImports } from "./registry_imports.ts";
+import { RegistryKeys } from "./registry_keys.ts";
 import { RegistryMeasurements } from "./registry_measurements.ts";
 import {
   DURABLE_MODE,
@@ -59,6 +60,7 @@ export class Registry implements Disposable {
   readonly recovered: Recovery | null;
   readonly downloads: RegistryDownloads;
   readonly imports: RegistryImports;
+  readonly keys: RegistryKeys;
   readonly measurements: RegistryMeasurements;
   /** Counts the changes of settings, for those who keep what they read. */
   settingsRevision = 0;
@@ -85,6 +87,7 @@ export class Registry implements Disposable {
     };
     this.downloads = new RegistryDownloads(table);
     this.imports = new RegistryImports(table);
+    this.keys = new RegistryKeys(table);
     this.measurements = new RegistryMeasurements(table);
     this.#earlierTokens = new Set(
       this.instances().map((row) => row.token).filter((token) => token !== null),
