@@ -40,6 +40,7 @@ const BUFFER_STEP_BYTES = 4096;
 
 /** Looking at what others do, getting ready, and the rounds: together under a second. */
 const LOOK_MS = 60;
+const FILL_MS = 350;
 const ROUND_MS = 40;
 const ROUNDS = 4;
 const LIMIT_MS = 900;
@@ -136,7 +137,7 @@ interface ReadersOptions {
 class Readers implements Disposable {
   readonly #options: ReadersOptions;
   readonly #workers: Worker[] = [];
-  #ready: Promise<BandwidthResult>[] = [];
+  #held: Promise<BandwidthResult>[] = [];
 
   constructor(options: ReadersOptions) {
     this.#options = options;
@@ -152,7 +153,7 @@ class Readers implements Disposable {
         deno: { permissions: "none" },
       } as WorkerOptions);
       this.#workers.push(worker);
-      this.#ready.push(ask(worker, { bufferBytes }));
+      this.#held.push(ask(worker, { bufferBytes, fillMs: FILL_MS }));
       await new Promise((resolve) => setTimeout(resolve, 0));
     }
   }
@@ -160,10 +161,11 @@ class Readers implements Disposable {
   /** What all of them reach at the same time; null where one was not ready in time, or died. */
   async read(readMs: number): Promise<number | null> {
     if (this.#workers.length < this.#options.threads) return null;
-    if (await this.#inTime(this.#ready) === null) return null;
-    this.#ready = this.#workers.map((worker) => ask(worker, { readMs }));
-    const results = await this.#inTime(this.#ready);
-    return results?.reduce((sum, result) => sum + bytesPerSecondOf(result), 0) ?? null;
+    const held = await this.#inTime(this.#held);
+    const heldBytes = held?.reduce((sum, each) => sum + each.heldBytes, 0) ?? 0;
+    if (heldBytes < LEAST_BUFFERS_BYTES) return null;
+    const results = await this.#inTime(this.#workers.map((worker) => ask(worker, { readMs })));
+    return results?.reduce((sum, each) => sum + each.bytesPerSecond, 0) ?? null;
   }
 
   async #inTime(answers: Promise<BandwidthResult>[]): Promise<BandwidthResult[] | null> {
@@ -178,10 +180,6 @@ class Readers implements Disposable {
   [Symbol.dispose](): void {
     for (const worker of this.#workers) worker.terminate();
   }
-}
-
-function bytesPerSecondOf(result: BandwidthResult): number {
-  return "bytesPerSecond" in result ? result.bytesPerSecond : 0;
 }
 
 /** It got no memory. */

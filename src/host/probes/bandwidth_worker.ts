@@ -1,16 +1,23 @@
 // One thread of a bandwidth measurement: reads its own block of memory again and again. It runs in a
 // Worker of its own, without permissions, for less than a second.
 
-/** What it is told: first how much to hold, then each time how long to read. */
-export type BandwidthTask = { bufferBytes: number } | { readMs: number };
+/** What it is told: first how much to hold, as far as it gets in time, then how long to read. */
+export type BandwidthTask = { bufferBytes: number; fillMs: number } | { readMs: number };
 
-/** What it answers: that it is ready, or what it reached. */
-export type BandwidthResult = { ready: true } | { bytesPerSecond: number; sum: number };
+export interface BandwidthResult {
+  heldBytes: number;
+  /** 0 before the first reading. */
+  bytesPerSecond: number;
+  /** Of what was read: the compiler must not see that nobody wants it. */
+  sum: number;
+}
 
 declare const self: DedicatedWorkerGlobalScope;
 
 /** A memory reads whole lines of 64 bytes or more: one number of each brings all of it. */
 const NUMBERS_PER_LINE = 8;
+/** 2 MiB: between two looks at the clock. */
+const FILL_NUMBERS = 2 * 1024 ** 2 / Float64Array.BYTES_PER_ELEMENT;
 
 // Four sums at a time, so that no addition waits for the one before. Checked against C with 512-bit
 // loads on the same machine: the same figure within the noise, with any number of threads.
@@ -27,11 +34,19 @@ function sumOfLines(numbers: Float64Array): number {
 
 let numbers = new Float64Array();
 
-function hold(bufferBytes: number): void {
-  // Pages that were never written are all the same page of zeros: reading them reads the cache.
-  numbers = new Float64Array(bufferBytes / Float64Array.BYTES_PER_ELEMENT).fill(1);
+function hold(bufferBytes: number, fillMs: number): BandwidthResult {
+  const startMs = performance.now();
+  const buffer = new Float64Array(bufferBytes / Float64Array.BYTES_PER_ELEMENT);
+  let filled = 0;
+  // Pages that were never written are all the same page of zeros: reading them reads the cache. Where
+  // memory comes from a virtual machine's host, it comes slowly.
+  while (filled < buffer.length && (filled === 0 || performance.now() - startMs < fillMs)) {
+    buffer.fill(1, filled, filled + FILL_NUMBERS);
+    filled = Math.min(buffer.length, filled + FILL_NUMBERS);
+  }
+  numbers = buffer.subarray(0, filled);
   // The first pass is for the compiler.
-  sumOfLines(numbers);
+  return { heldBytes: numbers.byteLength, bytesPerSecond: 0, sum: sumOfLines(numbers) };
 }
 
 function read(readMs: number): BandwidthResult {
@@ -40,16 +55,13 @@ function read(readMs: number): BandwidthResult {
   let bytes = 0;
   let sum = 0;
   do {
-    // Sent along, or the compiler might see that nobody wants it.
     sum += sumOfLines(numbers);
     bytes += numbers.byteLength;
     elapsedMs = performance.now() - startMs;
   } while (elapsedMs < readMs);
-  return { bytesPerSecond: bytes / elapsedMs * 1000, sum };
+  return { heldBytes: numbers.byteLength, bytesPerSecond: bytes / elapsedMs * 1000, sum };
 }
 
 self.onmessage = ({ data }: MessageEvent<BandwidthTask>) => {
-  if ("readMs" in data) return self.postMessage(read(data.readMs));
-  hold(data.bufferBytes);
-  self.postMessage({ ready: true } satisfies BandwidthResult);
+  self.postMessage("readMs" in data ? read(data.readMs) : hold(data.bufferBytes, data.fillMs));
 };
