@@ -124,8 +124,6 @@ async function startServer(init: Init, post: (message: ToHost) => void) {
       log: log.for("speeds"),
     }),
   );
-  const parts: Parts = {
-    config: () => config,
   const keys = stack.use(
     new ApiKeys({
       registry: registry.keys,
@@ -134,6 +132,8 @@ async function startServer(init: Init, post: (message: ToHost) => void) {
       log: log.for("keys"),
     }),
   );
+  const parts: Parts = {
+    config: () => config,
     setConfig: (changed) => config = changed,
     version: init.version,
     boot: init.boot,
@@ -147,9 +147,9 @@ async function startServer(init: Init, post: (message: ToHost) => void) {
     fits: new Fits({ host, hardware, orchestrator, runtime: () => runtime, speeds }),
     speeds,
     registry,
+    keys,
     library,
     imports: new Imports({ roots: importRoots, library, registry, log: log.for("import") }),
-    keys,
     orchestrator,
     events,
     departures,

@@ -5,9 +5,9 @@ import { Hono } from "@hono/hono";
 
 import { AppError } from "../errors.ts";
 import { importRoutes } from "./admin_import.ts";
+import { keyRoutes } from "./admin_keys.ts";
 import { modelRoutes } from "./admin_models.ts";
 import { modelSettingsRoutes } from "./admin_model_settings.ts";
-import { keyRoutes } from "./admin_keys.ts";
 import { requestRoutes } from "./admin_requests.ts";
 import { settingsRoutes } from "./admin_settings.ts";
 import { systemRoutes } from "./admin_system.ts";
@@ -29,11 +29,11 @@ export function adminRoutes(parts: Parts): Hono<GatewayEnv> {
   routes.route("/", modelSettingsRoutes(parts));
   routes.route("/", importRoutes(parts));
   routes.route("/", settingsRoutes(parts));
+  routes.route("/", keyRoutes(parts));
   routes.route("/", requestRoutes(parts));
   return routes;
 }
 
-  routes.route("/", keyRoutes(parts));
 // A page can send forms and plain text anywhere without asking; JSON it cannot.
 function checkContentType(request: Request): void {
   const type = request.headers.get("content-type");

@@ -9,11 +9,11 @@ import type { Library } from "../models/library.ts";
 import type { Registry } from "../models/registry.ts";
 import type { Orchestrator } from "../orchestrator/orchestrator.ts";
 import type { HostPort } from "../runtime/host_port.ts";
+import type { ApiKeys } from "./api_keys.ts";
 import type { Departures } from "./departures.ts";
 import type { Events } from "./events.ts";
 import type { Fits } from "./fits.ts";
 import type { LogTail } from "./log_tail.ts";
-import type { ApiKeys } from "./api_keys.ts";
 import type { Requests } from "./requests.ts";
 import type { Speeds } from "./speeds.ts";
 
@@ -36,10 +36,10 @@ export interface Parts {
   library: Library;
   imports: Imports;
   registry: Registry;
+  keys: ApiKeys;
   orchestrator: Orchestrator;
   runtime(): RuntimeInfo;
   events: Events;
   requests: Requests;
   departures: Departures;
 }
-  keys: ApiKeys;
