@@ -38,6 +38,9 @@ export interface Config {
   readonly bodyLimitBytes: number;
   readonly connectionLimit: number;
   readonly loadStallMs: number;
+  readonly downloadStallMs: number;
+  /** Bytes per second of all downloads together; 0 = no limit. */
+  readonly downloadLimit: number;
   /** Where each value came from, by property name. */
   readonly sources: Readonly<Record<string, SettingSource>>;
 }

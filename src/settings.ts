@@ -10,6 +10,7 @@ import {
 } from "./addresses.ts";
 import { readApiKey, readSecret } from "./api_key.ts";
 import type { Config } from "./config_type.ts";
+import { LIMIT_SETTINGS } from "./limit_settings.ts";
 import { LOG_LEVELS } from "./log.ts";
 import type { Setting, SettingOf, SettingProperty } from "./setting.ts";
 import {
@@ -245,42 +246,7 @@ const TABLE: { readonly [P in SettingProperty]: SettingOf<Config[P]> } = {
     fallbackText: "none",
     help: "Proxy for the Hub and for installs; never for this machine",
   },
-  queueLimit: {
-    name: "queue_limit",
-    flag: null,
-    environment: null,
-    locked: false,
-    kind: wholeNumber(1, 1_000_000),
-    fallback: "512",
-    help: "Requests that may wait for one model",
-  },
-  bodyLimitBytes: {
-    name: "body_limit",
-    flag: null,
-    environment: null,
-    locked: false,
-    kind: size(1_024),
-    fallback: "64MiB",
-    help: "Largest body of a request",
-  },
-  connectionLimit: {
-    name: "connection_limit",
-    flag: null,
-    environment: null,
-    locked: false,
-    kind: wholeNumber(1, 65_535),
-    fallback: "1024",
-    help: "Connections at the same time",
-  },
-  loadStallMs: {
-    name: "load_stall",
-    flag: null,
-    environment: null,
-    locked: false,
-    kind: duration({ leastMs: 1_000, forever: false }),
-    fallback: "5m",
-    help: "Time without a sign of progress after which a load has failed",
-  },
+  ...LIMIT_SETTINGS,
 };
 
 export const SETTINGS: readonly Setting[] = Object.entries(TABLE).map(([property, row]) => ({

@@ -38,6 +38,8 @@ Deno.test("loadConfig() without anything gives the documented defaults", async (
     bodyLimitBytes: 64 * 1024 * 1024,
     connectionLimit: 1_024,
     loadStallMs: 300_000,
+    downloadStallMs: 30_000,
+    downloadLimit: 0,
   });
   assert.deepEqual(Object.keys(sources).sort(), Object.keys(values).sort());
   assert.deepEqual(new Set(Object.values(sources)), new Set(["default"]));

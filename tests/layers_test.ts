@@ -16,11 +16,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "src/models/",
     "src/hardware/",
     "src/runtime/",
+    "src/create_downloads.ts",
     "src/create_hub.ts",
     "src/create_orchestrator.ts",
     "src/host/messages.ts",
     "config",
   ],
+  "src/create_downloads.ts": ["src/models/", "config"],
   "src/create_hub.ts": ["src/models/", "config"],
   "src/create_orchestrator.ts": [
     "src/gateway/doors.ts",

@@ -109,5 +109,6 @@ export class FolderWatch implements AsyncDisposable {
 
 /** What we write into the home ourselves must not set off a scan each. */
 function isOurs(name: string): boolean {
-  return name === "run" || name === "logs" || /^(registry\.db|config\.json)/.test(name);
+  return name === "run" || name === "logs" || name === "downloads" ||
+    /^(registry\.db|config\.json)/.test(name);
 }
