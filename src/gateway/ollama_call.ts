@@ -124,8 +124,8 @@ export async function loadOnly(
   const { model, keepAliveMs } = call;
   const { orchestrator } = parts;
   if (keepAliveMs === 0) {
-    const entry = orchestrator.entry(model.id);
-    if (entry !== null && !entry.idle) orchestrator.setKeepAlive(model.id, 0);
+    const isBusy = orchestrator.entriesOf(model.id).some((entry) => !entry.idle);
+    if (isBusy) orchestrator.setKeepAlive(model.id, 0);
     else await orchestrator.unload(model.id);
   } else {
     const { load } = call;

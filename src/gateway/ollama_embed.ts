@@ -13,6 +13,9 @@ import { modeBeside } from "./serving_mode.ts";
 const MOST_INPUTS = 8_192;
 const MOST_DIMENSIONS = 65_536;
 const NANOSECONDS = 1e6;
+/** llama-server's words for an input of more tokens than it takes, and how many that is. */
+const TOO_LONG = /\(\d+ tokens\).*?\((?:[^()]*: )?(\d+)(?: tokens)?\)/;
+const MOST_SPECIAL_TOKENS = 8;
 
 export function ollamaEmbedRoutes(parts: OllamaParts): Hono<GatewayEnv> {
   const routes = new Hono<GatewayEnv>();
@@ -64,32 +67,81 @@ async function embedOne(parts: OllamaParts, context: Context<GatewayEnv>): Promi
 }
 
 interface Asked {
-  body: JsonObject & { input: string | string[] };
+  body: JsonObject & { input: Input };
   whole(embedded: Embedded, upstream: Upstream): Response;
 }
 
-async function ask(
+/** Texts, or the tokens of those that had to be cut. */
+type Input = string | (string | number[])[];
+
+async function ask(parts: OllamaParts, call: OllamaCall, asked: Asked): Promise<Response> {
+  const mayCut = flagOf(call.fields, "truncate") ?? true;
+  const response = await askOnce(parts, call, asked);
+  if (response.ok) return response;
+  const { error } = await response.json();
+  const limit = Number(TOO_LONG.exec(error)?.[1] ?? NaN);
+  if (Number.isNaN(limit)) return Response.json({ error }, { status: response.status });
+  // llama-server calls some of it its own failure.
+  if (!mayCut) return Response.json({ error }, { status: 400 });
+  const input: (string | number[])[] = [];
+  for (const text of [asked.body.input].flat() as string[]) {
+    input.push(await shortenedText(parts, call, { text, limit }));
+  }
+  return await askOnce(parts, call, { ...asked, body: { ...asked.body, input } });
+}
+
+async function askOnce(
   parts: OllamaParts,
   call: OllamaCall,
   { body, whole }: Asked,
 ): Promise<Response> {
-  const { context, model, keepAliveMs } = call;
-  flagOf(call.fields, "truncate");
-  return await forward(parts, {
-    context,
-    model,
+  return await askInstance(parts, call, {
     path: "/v1/embeddings",
-    body: new TextEncoder().encode(JSON.stringify(body)),
-    stream: false,
-    dialect: "ollama",
-    mode: modeBeside(model, "embedding"),
-    load: call.load,
-    keepAliveMs,
+    body,
     whole(upstream) {
       const embedded: Embedded = JSON.parse(new TextDecoder().decode(upstream.answer.bytes!));
       embedded.data.sort((a, b) => a.index - b.index);
       return whole(embedded, upstream);
     },
+  });
+}
+
+/** Its first tokens and the one that ends it, as many as the instance takes at once. */
+async function shortenedText(
+  parts: OllamaParts,
+  call: OllamaCall,
+  { text, limit }: { text: string; limit: number },
+): Promise<string | number[]> {
+  // A token is a byte at least.
+  if (new TextEncoder().encode(text).length < limit - MOST_SPECIAL_TOKENS) return text;
+  const response = await askInstance(parts, call, {
+    path: "/tokenize",
+    body: { content: text, add_special: true },
+  });
+  const { tokens } = await response.json() as { tokens: number[] };
+  return tokens.length <= limit ? tokens : [...tokens.slice(0, limit - 1), tokens.at(-1)!];
+}
+
+function askInstance(
+  parts: OllamaParts,
+  { context, model, load, keepAliveMs }: OllamaCall,
+  { path, body, whole }: {
+    path: string;
+    body: JsonObject;
+    whole?: (upstream: Upstream) => Response;
+  },
+): Promise<Response> {
+  return forward(parts, {
+    context,
+    model,
+    path,
+    body: new TextEncoder().encode(JSON.stringify(body)),
+    stream: false,
+    dialect: "ollama",
+    mode: modeBeside(model, "embedding"),
+    load,
+    keepAliveMs,
+    ...(whole !== undefined && { whole }),
   });
 }
 

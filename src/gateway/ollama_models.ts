@@ -65,23 +65,23 @@ async function running(parts: Parts, context: Context<GatewayEnv>): Promise<Resp
   const ready = [...parts.orchestrator.entries()].filter((entry) =>
     entry.instance.state === "ready" && !entry.leaving
   );
-  const models = await Promise.all(ready.map(async (entry) => {
-    const { model } = entry;
-    const pools = parts.orchestrator.poolsOf(entry);
+  // One that answers in two ways has two processes, and is one model.
+  const byModel = Map.groupBy(ready, (entry) => entry.model);
+  const models = await Promise.all([...byModel].map(async ([model, entries]) => {
+    const pools = entries.map((entry) => parts.orchestrator.poolsOf(entry));
+    const sum = (name: "ramBytes" | "vramBytes") =>
+      pools.reduce((total, each) => total + (each?.[name] ?? 0), 0);
     const settings = parts.registry.settingsOf(model.id);
     const [name] = listedNames(model.id, settings.aliases);
     return {
       name,
       model: name,
-      size: (pools?.ramBytes ?? 0) + (pools?.vramBytes ?? 0),
-      digest: await digestOf(model, {
-        settings,
-        recorded: recorded.get(model.id) ?? null,
-      }),
+      size: sum("ramBytes") + sum("vramBytes"),
+      digest: await digestOf(model, { settings, recorded: recorded.get(model.id) ?? null }),
       details: detailsOf(model),
-      expires_at: expiryOf(entry).toISOString(),
-      size_vram: pools?.vramBytes ?? 0,
-      context_length: entry.placement?.contextTokens ?? 0,
+      expires_at: new Date(Math.max(...entries.map(expiryMs))).toISOString(),
+      size_vram: sum("vramBytes"),
+      context_length: entries[0]!.placement?.contextTokens ?? 0,
     };
   }));
   models.sort((a, b) => a.expires_at < b.expires_at ? 1 : a.expires_at > b.expires_at ? -1 : 0);
@@ -142,10 +142,10 @@ function recordedDigests({ registry }: Parts): Map<string, string> {
   );
 }
 
-function expiryOf(entry: Entry): Date {
-  if (entry.expiresAt !== null) return entry.expiresAt;
+function expiryMs(entry: Entry): number {
+  if (entry.expiresAt !== null) return entry.expiresAt.getTime();
   const isForever = entry.pinned || entry.keepAliveMs < 0;
-  return new Date(Date.now() + (isForever ? FOREVER_MS : entry.keepAliveMs));
+  return Date.now() + (isForever ? FOREVER_MS : entry.keepAliveMs);
 }
 
 function timeOf({ mtimeMs }: Model): string {
