@@ -66,8 +66,9 @@ async function running(parts: Parts, context: Context<GatewayEnv>): Promise<Resp
     entry.instance.state === "ready" && !entry.leaving
   );
   // One that answers in two ways has two processes, and is one model.
-  const byModel = Map.groupBy(ready, (entry) => entry.model);
-  const models = await Promise.all([...byModel].map(async ([model, entries]) => {
+  const byModel = Map.groupBy(ready, (entry) => entry.model.id);
+  const models = await Promise.all([...byModel.values()].map(async (entries) => {
+    const { model } = entries[0]!;
     const pools = entries.map((entry) => parts.orchestrator.poolsOf(entry));
     const sum = (name: "ramBytes" | "vramBytes") =>
       pools.reduce((total, each) => total + (each?.[name] ?? 0), 0);
@@ -92,7 +93,7 @@ async function show(parts: Parts, context: Context<GatewayEnv>): Promise<Respons
   const fields = await readFields(parts, context);
   const system = textOf(fields, "system");
   const { sampling } = readOptions(objectOf(fields, "options"));
-  flagOf(fields, "verbose");
+  const isVerbose = flagOf(fields, "verbose") ?? false;
   const model = await findNamed(parts, namedModel(fields));
   const settings = parts.registry.settingsOf(model.id);
   const { facts } = model;
@@ -110,6 +111,7 @@ async function show(parts: Parts, context: Context<GatewayEnv>): Promise<Respons
     details: detailsOf(model),
     model_info: facts === null ? {} : modelInfo(facts),
     ...(projector !== null && { projector_info: projector }),
+    ...(isVerbose && { tensors: await tensorsOf(model) }),
     capabilities: capabilitiesOf(model),
     modified_at: timeOf(model),
   };
@@ -118,10 +120,28 @@ async function show(parts: Parts, context: Context<GatewayEnv>): Promise<Respons
 
 async function projectorInfo({ mmprojPath }: Model): Promise<JsonObject | null> {
   if (mmprojPath === null) return null;
+  return await ifReadable(async () =>
+    Object.fromEntries((await readGgufFacts(mmprojPath)).metadata)
+  );
+}
+
+async function tensorsOf({ parts }: Model): Promise<JsonObject[]> {
+  const tensors: JsonObject[] = [];
+  for (const path of parts) {
+    await ifReadable(() =>
+      readGgufFacts(path, {
+        onTensor: ({ name, type, dimensions }) => tensors.push({ name, type, shape: dimensions }),
+      })
+    );
+  }
+  return tensors;
+}
+
+/** A file that is gone or damaged since it was listed: the rest can be shown all the same. */
+async function ifReadable<T>(read: () => Promise<T>): Promise<T | null> {
   try {
-    return Object.fromEntries((await readGgufFacts(mmprojPath)).metadata);
+    return await read();
   } catch (error) {
-    // Gone or damaged since it was listed: the rest can be shown all the same.
     if (error instanceof AppError || error instanceof Deno.errors.NotFound) return null;
     throw error;
   }

@@ -77,14 +77,17 @@ export interface GgufFacts {
  * Reads the header of a regular file (a link is refused). Throws AppError `model_file_invalid` with
  * `values.reason` (GgufProblem), and Deno's own errors where the file cannot be opened.
  */
-export async function readGgufFacts(path: string): Promise<GgufFacts> {
+export async function readGgufFacts(
+  path: string,
+  options: Pick<GgufReadOptions, "onTensor"> = {},
+): Promise<GgufFacts> {
   const file = basename(path);
   // Before it is opened: to open a pipe waits for its writer.
   if (!(await Deno.lstat(path)).isFile) throw notAFile(file);
   using opened = await Deno.open(path, { read: true });
   const { isFile, size } = await opened.stat();
   if (!isFile) throw notAFile(file);
-  return parseGguf(fileSource(opened, size), { file });
+  return parseGguf(fileSource(opened, size), { ...options, file });
 }
 
 function notAFile(file: string): AppError {

@@ -2,7 +2,12 @@
 // table. What the values mean for a model is gguf.ts.
 
 import { type ByteSource, GgufCursor, ggufError } from "./gguf_cursor.ts";
-import { padded, readTensorTable, type TensorSums } from "./gguf_tensors.ts";
+import {
+  padded,
+  readTensorTable,
+  type TensorSums,
+  type TensorTableOptions,
+} from "./gguf_tensors.ts";
 import { DEFAULT_ALIGNMENT, GGUF_MAGIC, VALUE_BYTES, VALUE_TYPE } from "./gguf_types.ts";
 
 export type GgufMetadata = ReadonlyMap<string, string | number | boolean | readonly number[]>;
@@ -40,11 +45,13 @@ export interface GgufReadOptions {
   file: string;
   /** Milliseconds after which reading is given up; 2,000 if left out. */
   withinMs?: number;
+  /** Told of each tensor. */
+  onTensor?: TensorTableOptions["onTensor"];
 }
 
 /** Throws AppError `model_file_invalid`, with `values.reason` a GgufProblem, for any other file. */
 export function readGgufHeader(source: ByteSource, options: GgufReadOptions): GgufHeader {
-  const { file } = options;
+  const { file, onTensor } = options;
   const deadline = performance.now() + (options.withinMs ?? 2000);
   const cursor = new GgufCursor(source, { file, deadline });
   const version = readVersion(cursor, { source, file });
@@ -58,7 +65,7 @@ export function readGgufHeader(source: ByteSource, options: GgufReadOptions): Gg
   if (typeof alignment !== "number" || !isPowerOfTwo(alignment)) {
     throw cursor.corrupt("its alignment is no power of two");
   }
-  const { sums, dataBytes } = readTensorTable(cursor, { file, tensorCount, alignment });
+  const { sums, dataBytes } = readTensorTable(cursor, { file, tensorCount, alignment, onTensor });
   const headerBytes = sums.count === 0 ? cursor.position : padded(cursor.position, alignment);
   const requiredFileBytes = headerBytes + dataBytes;
   if (requiredFileBytes > source.size) {

@@ -21,11 +21,21 @@ export interface TensorSums {
   bytesByType: Map<string, number>;
 }
 
+/** One line of the table. */
+export interface TensorEntry {
+  name: string;
+  /** `Q4_K` */
+  type: string;
+  dimensions: readonly number[];
+}
+
 export interface TensorTableOptions {
   /** The file's name, for messages. */
   file: string;
   tensorCount: number;
   alignment: number;
+  /** Told of each, in order: nothing else keeps them. */
+  onTensor?: ((tensor: TensorEntry) => void) | undefined;
 }
 
 export interface TensorTable {
@@ -53,7 +63,7 @@ export function readTensorTable(cursor: GgufCursor, options: TensorTableOptions)
   const seen = new Set<string>();
   let dataBytes = 0;
   for (let index = 0; index < options.tensorCount; index++) {
-    const { name, type, bytes, offset } = readTensor(cursor, options.file);
+    const { name, type, dimensions, bytes, offset } = readTensor(cursor, options.file);
     if (seen.has(name)) throw cursor.corrupt(`it has the tensor ${JSON.stringify(name)} twice`);
     seen.add(name);
     // One after the other, each at the next multiple of the alignment: anything else would let
@@ -66,6 +76,7 @@ export function readTensorTable(cursor: GgufCursor, options: TensorTableOptions)
       throw cursor.corrupt(`its tensor ${JSON.stringify(name)} has an impossible size`);
     }
     addTensor(sums, { name, bytes, typeName: type.name });
+    options.onTensor?.({ name, type: type.name, dimensions });
   }
   return { sums, dataBytes };
 }
@@ -78,6 +89,7 @@ export function padded(length: number, alignment: number): number {
 interface Tensor {
   name: string;
   type: TensorType;
+  dimensions: number[];
   bytes: number;
   offset: number;
 }
@@ -107,7 +119,7 @@ function readTensor(cursor: GgufCursor, file: string): Tensor {
   if (bytes === null) {
     throw cursor.corrupt(`its tensor ${JSON.stringify(name)} has impossible dimensions`);
   }
-  return { name, type, bytes, offset: cursor.u64() };
+  return { name, type, dimensions, bytes, offset: cursor.u64() };
 }
 
 interface SizedTensor {
