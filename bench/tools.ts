@@ -1,4 +1,5 @@
-// wrk and nginx: from PATH, else fetched from Debian into a private folder. Nothing of the system is touched.
+// Programs that measure or check us: from PATH, else fetched from Debian into a private folder. Nothing of
+// the system is touched.
 
 import { access, mkdir, readdir, realpath, rename, rm } from "node:fs/promises";
 import { delimiter, join } from "node:path";
@@ -19,20 +20,37 @@ export interface ToolOptions {
   readonly ignorePath: boolean;
 }
 
-/** Debian's package of the same name holds the program of the same name. */
-export type ToolName = "wrk" | "nginx";
+export type ToolName = "wrk" | "nginx" | "promtool";
+
+interface ToolFacts {
+  /** Debian's. */
+  package: string;
+  versionFlag: string;
+  version: RegExp;
+}
+
+const TOOLS: Readonly<Record<ToolName, ToolFacts>> = {
+  wrk: { package: "wrk", versionFlag: "-v", version: /wrk[^\s]* .*/ },
+  nginx: { package: "nginx", versionFlag: "-v", version: /nginx[^\s]* .*/ },
+  promtool: {
+    package: "prometheus",
+    versionFlag: "--version",
+    version: /promtool, version [^\s]+/,
+  },
+};
 
 const FETCH_TIMEOUT_MS = 120_000;
 
 /** Throws an Error that says what to install where neither way works. */
 export async function findTool(name: ToolName, options: ToolOptions): Promise<Tool> {
   const onPath = options.ignorePath ? null : await lookUp(name);
-  if (onPath !== null) return await described(onPath, {}, "PATH");
+  if (onPath !== null) return await described(name, { path: onPath, env: {}, source: "PATH" });
   const root = join(options.cache, name);
   if (!await exists(root)) await fetchPrivately(name, root);
   const path = await findProgram(root, name);
   const folders = await libraryFolders(root);
-  return await described(path, { LD_LIBRARY_PATH: folders.join(delimiter) }, "private");
+  const env = { LD_LIBRARY_PATH: folders.join(delimiter) };
+  return await described(name, { path, env, source: "private" });
 }
 
 async function lookUp(name: ToolName): Promise<string | null> {
@@ -51,7 +69,7 @@ async function fetchPrivately(name: ToolName, root: string): Promise<void> {
     await mkdir(join(unfinished, "debs"), { recursive: true });
     await mkdir(join(unfinished, "apt", "lists", "partial"), { recursive: true });
     await mkdir(join(unfinished, "apt", "archives", "partial"), { recursive: true });
-    await download([name], unfinished);
+    await download([TOOLS[name].package], unfinished);
     await download(await librariesOf(name, unfinished), unfinished);
     for (const file of await readdir(join(unfinished, "debs"))) {
       await run("dpkg-deb", ["-x", join(unfinished, "debs", file), unfinished]);
@@ -83,7 +101,7 @@ async function download(packages: readonly string[], root: string): Promise<void
 /** The libraries that a fetched package depends on, but for those that every system has. */
 async function librariesOf(name: ToolName, root: string): Promise<string[]> {
   const debs = await readdir(join(root, "debs"));
-  const deb = debs.find((file) => file.startsWith(`${name}_`));
+  const deb = debs.find((file) => file.startsWith(`${TOOLS[name].package}_`));
   if (deb === undefined) throw new Error(`apt-get downloaded ${debs.join(", ")} only`);
   const depends = await run("dpkg-deb", ["-f", join(root, "debs", deb), "Depends"]);
   const names = depends.split(",").map((part) => /[\w.+-]+/.exec(part)?.[0] ?? "");
@@ -111,16 +129,16 @@ async function libraryFolders(root: string): Promise<string[]> {
 }
 
 async function described(
-  path: string,
-  env: Tool["env"],
-  source: Tool["source"],
+  name: ToolName,
+  { path, env, source }: Omit<Tool, "version">,
 ): Promise<Tool> {
+  const { versionFlag, version } = TOOLS[name];
   // wrk calls `-v` a mistake and nginx writes to stderr: only the words count.
-  const { stdout, stderr } = await new Deno.Command(path, { args: ["-v"], env }).output();
+  const { stdout, stderr } = await new Deno.Command(path, { args: [versionFlag], env }).output();
   const text = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
-  const version = /(wrk|nginx)[^\s]* .*/.exec(text)?.[0];
-  if (version === undefined) throw new Error(`Cannot use ${path}: it said ${text}`);
-  return { path, env, version: version.replace(/ Copyright.*/, ""), source };
+  const said = version.exec(text)?.[0];
+  if (said === undefined) throw new Error(`Cannot use ${path}: it said ${text}`);
+  return { path, env, version: said.replace(/ Copyright.*/, ""), source };
 }
 
 async function run(program: string, args: readonly string[], cwd?: string): Promise<string> {

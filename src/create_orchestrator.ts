@@ -16,6 +16,7 @@ import { launchPlan } from "./orchestrator/launch_plan.ts";
 import { planLoad } from "./orchestrator/load_plan.ts";
 import { placementWith, settingsWith } from "./orchestrator/load_wishes.ts";
 import { machineOf } from "./orchestrator/machine.ts";
+import type { OrchestratorObserver } from "./orchestrator/observer.ts";
 import { Orchestrator } from "./orchestrator/orchestrator.ts";
 
 import type { HostPort } from "./runtime/host_port.ts";
@@ -33,6 +34,7 @@ export interface OrchestratorParts {
   hardware: Hardware;
   doors: Doors;
   onChange(entry: Entry): void;
+  observer: OrchestratorObserver;
 }
 
 export function createOrchestrator(parts: OrchestratorParts): Orchestrator {
@@ -85,6 +87,7 @@ export function createOrchestrator(parts: OrchestratorParts): Orchestrator {
       await host.call("stop", { id, graceMs: 5_000 });
     },
     onChange: parts.onChange,
+    observer: parts.observer,
   });
   return orchestrator;
 }

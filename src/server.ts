@@ -15,12 +15,15 @@ import { Requests } from "./gateway/requests.ts";
 import { Speeds } from "./gateway/speeds.ts";
 import { listen } from "./gateway/listen.ts";
 import { LogTail } from "./gateway/log_tail.ts";
+import { Metrics } from "./gateway/metrics.ts";
 import { Mirror } from "./gateway/mirror.ts";
 import { Hardware } from "./hardware/hardware.ts";
 import type { LeftoverProcess, ToHost, ToServer } from "./host/messages.ts";
 import { createLog } from "./log.ts";
 import { Imports } from "./models/import.ts";
 import { openModels } from "./models/open_models.ts";
+import { createDownloads } from "./create_downloads.ts";
+import { createHub } from "./create_hub.ts";
 import { createOrchestrator } from "./create_orchestrator.ts";
 import { HostPort } from "./runtime/host_port.ts";
 import { UNKNOWN_RUNTIME } from "./unknown_runtime.ts";
@@ -91,6 +94,7 @@ async function startServer(init: Init, post: (message: ToHost) => void) {
   });
   const { importRoots } = init;
   const { registry, library } = await openModels(config, { log, stack, importRoots });
+  const hubParts = createHub(config, { log, stack });
   const leftovers = registry.leftovers();
   const departures = new Departures(host);
   stack.defer(() => departures.stop());
@@ -102,11 +106,25 @@ async function startServer(init: Init, post: (message: ToHost) => void) {
   });
   const events = new Events(() => parts);
   stack.defer(() => events.close());
+  const downloads = stack.use(
+    createDownloads({
+      config: () => config,
+      boot: init.boot,
+      hub: hubParts.hub,
+      registry,
+      library,
+      freeBytes: async () => (await host.call("reading", { disk: true })).disk_free_bytes,
+      emit: (event) => events.emit(event),
+      log,
+    }),
+  );
+  const metrics = new Metrics();
   const orchestrator = createOrchestrator({
     config: () => config,
     places: init.places,
     runtime: () => runtime,
     onChange: (entry) => mirror.changed(entry),
+    observer: metrics,
     log,
     host,
     registry,
@@ -139,7 +157,7 @@ async function startServer(init: Init, post: (message: ToHost) => void) {
     boot: init.boot,
     port: () => port,
     runtime: () => runtime,
-    requests: new Requests(events),
+    requests: new Requests(events, metrics),
     log: log.for("gateway"),
     logTail,
     host,
@@ -149,9 +167,12 @@ async function startServer(init: Init, post: (message: ToHost) => void) {
     registry,
     keys,
     library,
+    ...hubParts,
+    downloads,
     imports: new Imports({ roots: importRoots, library, registry, log: log.for("import") }),
     orchestrator,
     events,
+    metrics,
     departures,
   };
   const mirror = stack.use(new Mirror(parts));
@@ -166,6 +187,7 @@ async function startServer(init: Init, post: (message: ToHost) => void) {
 // What is not needed for the first answer: it waits until the gateway is up.
 async function settle(parts: Parts, leftovers: LeftoverProcess[]): Promise<void> {
   try {
+    await parts.downloads.start();
     parts.hardware.update(await parts.host.call("reading", { disk: false }));
     await parts.host.call("reap", { rows: leftovers });
     const gone = parts.library.list().filter((model) => model.isMissing);

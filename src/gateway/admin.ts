@@ -4,6 +4,9 @@
 import { Hono } from "@hono/hono";
 
 import { AppError } from "../errors.ts";
+import { catalogueRoutes } from "./admin_catalogue.ts";
+import { downloadRoutes } from "./admin_downloads.ts";
+import { hubRoutes } from "./admin_hub.ts";
 import { importRoutes } from "./admin_import.ts";
 import { keyRoutes } from "./admin_keys.ts";
 import { modelRoutes } from "./admin_models.ts";
@@ -27,6 +30,9 @@ export function adminRoutes(parts: Parts): Hono<GatewayEnv> {
   routes.route("/", systemRoutes(parts));
   routes.route("/", modelRoutes(parts));
   routes.route("/", modelSettingsRoutes(parts));
+  routes.route("/", catalogueRoutes(parts));
+  routes.route("/", hubRoutes(parts));
+  routes.route("/", downloadRoutes(parts));
   routes.route("/", importRoutes(parts));
   routes.route("/", settingsRoutes(parts));
   routes.route("/", keyRoutes(parts));

@@ -14,10 +14,12 @@ import { createGuard } from "./guard.ts";
 import { KeyCheck } from "./key_check.ts";
 import { llamaSwapRoutes } from "./llama_swap.ts";
 import { ollamaRoutes } from "./ollama.ts";
+import { metricsRoutes } from "./metrics_text.ts";
 import { OpenRequests } from "./open_requests.ts";
 import { openaiRoutes } from "./openai.ts";
 import { pageRoutes } from "./page.ts";
 import type { Parts } from "./parts.ts";
+import { RequestCounts } from "./request_counts.ts";
 import { answerUnmatched } from "./unmatched.ts";
 import { forwardNative, rawPath, upstreamRoutes } from "./upstream.ts";
 
@@ -47,17 +49,23 @@ export function createGateway(parts: Parts): Gateway {
   app.route("/", generateRoutes(parts));
   app.route("/", upstreamRoutes(parts));
   app.route("/", adminRoutes(parts));
+  app.route("/", metricsRoutes(parts));
   app.route("/", pageRoutes(parts));
   app.get("/health", (context) => context.json({ status: "ok" }));
   finish(app, parts);
   const open = new OpenRequests(parts.config().connectionLimit);
+  const counts = new RequestCounts(parts.metrics, app.routes.map(({ path }) => path));
   function fetch(own: Hono<GatewayEnv>, request: Request, env: GatewayEnv["Bindings"]) {
-    try {
-      open.enter(env.info);
-    } catch (error) {
-      return renderError(error, { dialect: dialectOf(request), log: parts.log });
+    const startMs = performance.now();
+    return counts.count(answer(), { request, env, isDoor: own !== app, startMs });
+    function answer(): Response | Promise<Response> {
+      try {
+        open.enter(env.info);
+      } catch (error) {
+        return renderError(error, { dialect: dialectOf(request), log: parts.log });
+      }
+      return own.fetch(request, env);
     }
-    return own.fetch(request, env);
   }
   return {
     handle: (request, info) => fetch(app, request, { info, localPort: parts.port() }),

@@ -69,6 +69,7 @@ export async function forward(parts: Parts, call: ForwardCall): Promise<Response
   const { context, model, stream } = call;
   const route = `${context.req.method} ${context.req.path}`;
   const abort = call.abort ?? new AbortController();
+  context.env.model = model.id;
   const record = parts.requests.begin({ model: model.id, route, stream, abort });
   const client = parts.departures.watch(context.req.raw, context.env, abort);
   try {

@@ -5,5 +5,7 @@ export interface GatewayEnv {
     info: Deno.ServeHandlerInfo<Deno.NetAddr>;
     /** The port that this request came in by: the gateway's or a door's. */
     localPort: number;
+    /** The model that was asked, once it is known: for who counts requests. */
+    model?: string;
   };
 }

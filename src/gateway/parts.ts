@@ -4,6 +4,11 @@ import type { RuntimeInfo } from "../api_types.ts";
 import type { Config } from "../config.ts";
 import type { Hardware } from "../hardware/hardware.ts";
 import type { Log } from "../log.ts";
+import type { Catalogue } from "../models/catalogue.ts";
+import type { CatalogueRefresh } from "../models/catalogue_refresh.ts";
+import type { Downloads } from "../models/downloads.ts";
+import type { Hub } from "../models/hub.ts";
+import type { HubRepos } from "../models/hub_repos.ts";
 import type { Imports } from "../models/import.ts";
 import type { Library } from "../models/library.ts";
 import type { Registry } from "../models/registry.ts";
@@ -14,6 +19,7 @@ import type { Departures } from "./departures.ts";
 import type { Events } from "./events.ts";
 import type { Fits } from "./fits.ts";
 import type { LogTail } from "./log_tail.ts";
+import type { Metrics } from "./metrics.ts";
 import type { Requests } from "./requests.ts";
 import type { Speeds } from "./speeds.ts";
 
@@ -35,11 +41,17 @@ export interface Parts {
   speeds: Pick<Speeds, "answered">;
   library: Library;
   imports: Imports;
+  hub: Hub;
+  hubRepos: HubRepos;
+  catalogue: Catalogue;
+  catalogueRefresh: CatalogueRefresh;
+  downloads: Downloads;
   registry: Registry;
   keys: ApiKeys;
   orchestrator: Orchestrator;
   runtime(): RuntimeInfo;
   events: Events;
   requests: Requests;
+  metrics: Metrics;
   departures: Departures;
 }

@@ -22,6 +22,20 @@ export interface RequestStart {
   abort: AbortController;
 }
 
+/** Figures of a request that is over. */
+export interface RequestFigures {
+  model: string | null;
+  /** Milliseconds from arrival to the lease, and to the first byte. */
+  waitMs: number | null;
+  firstByteMs: number | null;
+  tokens: TokenCounts | null;
+}
+
+/** Who counts them. */
+export interface RequestObserver {
+  modelAnswered(figures: RequestFigures): void;
+}
+
 /** Where rows go while somebody watches. */
 export interface RequestAudience {
   readonly hasListeners: boolean;
@@ -30,6 +44,7 @@ export interface RequestAudience {
 
 export class Requests {
   readonly #audience: RequestAudience;
+  readonly #observer: RequestObserver | null;
   // A part of the ID that no other start has: an ID kept from then must not cancel a stranger.
   readonly #prefix = crypto.randomUUID().slice(0, 4);
   readonly #running = new Map<number, RequestRecord>();
@@ -37,8 +52,9 @@ export class Requests {
   #endedCount = 0;
   #lastNumber = 0;
 
-  constructor(audience: RequestAudience) {
+  constructor(audience: RequestAudience, observer: RequestObserver | null = null) {
     this.#audience = audience;
+    this.#observer = observer;
   }
 
   /** Notes a request that has just arrived; its record must be told of its end. */
@@ -77,6 +93,7 @@ export class Requests {
   #onChange(number: number, record: RequestRecord): void {
     if (record.ended && this.#running.delete(number)) {
       this.#ended[this.#endedCount++ % KEPT] = record;
+      this.#observer?.modelAnswered(record.figures());
     }
     if (this.#audience.hasListeners) this.#audience.emit({ type: "request", data: record.row() });
   }
@@ -181,6 +198,15 @@ export class RequestRecord {
       prompt_tokens: this.#tokens?.promptTokens ?? null,
       completion_tokens: this.#tokens?.completionTokens ?? null,
       error: this.#error,
+    };
+  }
+
+  figures(): RequestFigures {
+    return {
+      model: this.#model,
+      waitMs: this.#waitMs,
+      firstByteMs: this.#firstByteMs,
+      tokens: this.#tokens,
     };
   }
 

@@ -93,6 +93,11 @@ export class Downloads implements AsyncDisposable {
     for (const timer of this.#tellTimers.values()) clearTimeout(timer);
   }
 
+  /** All that came in since the start, also what had to be fetched again. */
+  get receivedBytes(): number {
+    return this.#context.limit.receivedBytes;
+  }
+
   list(): DownloadRow[] {
     return this.#all.map((download) => download.row());
   }

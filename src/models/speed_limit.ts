@@ -14,6 +14,8 @@ export class SpeedLimit {
   readonly #now: () => number;
   #allowance = 0;
   #atMs: number;
+  /** Since the start, whether there is a limit or not. */
+  receivedBytes = 0;
 
   /** 0 = no limit. */
   constructor(bytesPerSecond: () => number, now: () => number = () => performance.now()) {
@@ -31,6 +33,7 @@ export class SpeedLimit {
 
   /** Counts bytes that came, and waits while they were too many. Ends early with the signal. */
   async take(byteCount: number, signal: AbortSignal): Promise<void> {
+    this.receivedBytes += byteCount;
     this.#allowance -= byteCount;
     for (;;) {
       const waitMs = this.#owedMs();

@@ -14,6 +14,7 @@ import { JobQueue } from "./job_queue.ts";
 import type { LoadPlan } from "./load_plan.ts";
 import type { LoadWishes } from "./load_wishes.ts";
 import { makeRoom } from "./make_room.ts";
+import type { LoadResult, OrchestratorObserver } from "./observer.ts";
 import type { Placement } from "./placement.ts";
 
 export interface PlanOptions {
@@ -35,6 +36,11 @@ export interface LoadsOptions {
   onChange(entry: Entry): void;
   entries(): Entry[];
   memoryOf(entry: Entry): MemoryPools | null;
+  observer?: OrchestratorObserver;
+}
+
+interface Observed extends Pick<LoadResult, "result"> {
+  startedMs: number;
 }
 
 export class Loads {
@@ -72,11 +78,13 @@ export class Loads {
     // Its own answers end first, which may take long: the queue is for the other models meanwhile.
     if (entry.leaving) await entry.drained();
     await this.#queue.add(async () => {
+      const startedMs = performance.now();
       try {
         await this.#load(entry, signal);
       } catch (error) {
         this.#loadFailed(entry, error, signal);
       } finally {
+        if (signal.aborted) this.#observe(entry, { result: "cancelled", startedMs });
         entry.loadQueued = false;
         entry.cancelLoad = null;
         this.#options.onChange(entry);
@@ -102,7 +110,10 @@ export class Loads {
     await makeRoom(entry, plan, {
       entries: this.#options.entries(),
       memoryOf: (other) => this.#options.memoryOf(other),
-      unload: (other) => this.#unload(other, `for "${entry.model.id}"`),
+      unload: (other) => {
+        this.#options.observer?.evicted(other.model.id);
+        return this.#unload(other, `for "${entry.model.id}"`);
+      },
       signal,
     });
     if (signal.aborted) return;
@@ -111,6 +122,7 @@ export class Loads {
     if (signal.aborted) return await this.#unload(entry, "its load was cancelled");
     entry.setKeepAlive(this.#options.defaults(entry.model).keepAliveMs);
     entry.open(plan.placement.parallel);
+    this.#observe(entry, { result: "loaded", startedMs });
     const ms = Math.round(performance.now() - startedMs);
     const port = entry.door?.port ?? null;
     this.#log.info("Model is ready", { model: entry.model.id, port, ms });
@@ -143,8 +155,14 @@ export class Loads {
     entry.error = error instanceof AppError
       ? error
       : new AppError("load_failed", `Cannot load "${entry.model.id}"`, { cause: error });
+    this.#observe(entry, { result: "failed", startedMs: performance.now() });
     this.#log.warn("Load failed", { model: entry.model.id, reason: String(error) });
     entry.failWaiters(entry.error);
+  }
+
+  #observe(entry: Entry, { result, startedMs }: Observed): void {
+    const ms = performance.now() - startedMs;
+    this.#options.observer?.loadEnded(entry.model.id, { result, ms });
   }
 
   /** By a request of a user: after all jobs before it. */

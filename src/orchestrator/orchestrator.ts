@@ -291,6 +291,7 @@ export class Orchestrator implements AsyncDisposable {
 
   #onCrash(entry: Entry, error: AppError): void {
     entry.crashes = noteCrash(entry.crashes);
+    this.#options.observer?.crashed(entry.model.id);
     entry.error = error;
     void entry.door?.close();
     entry.door = null;

@@ -39,7 +39,7 @@ async function findTestRuntime(): Promise<string> {
 }
 
 // The temporary folder is everyone's: what another user prepared there is not run.
-async function makeOwnFolder(path: string): Promise<void> {
+export async function makeOwnFolder(path: string): Promise<void> {
   await Deno.mkdir(path, { recursive: true, mode: 0o700 });
   const { isDirectory, uid, mode } = await Deno.lstat(path);
   const others = Deno.build.os !== "windows" && (uid !== Deno.uid() || (mode! & 0o022) !== 0);

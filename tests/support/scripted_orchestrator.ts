@@ -6,6 +6,7 @@ import type { GgufFacts } from "../../src/models/gguf.ts";
 import type { Model } from "../../src/models/library.ts";
 import type { Door, Entry } from "../../src/orchestrator/entry.ts";
 import { launchPlan } from "../../src/orchestrator/launch_plan.ts";
+import type { OrchestratorObserver } from "../../src/orchestrator/observer.ts";
 import { Orchestrator } from "../../src/orchestrator/orchestrator.ts";
 import type { Placement } from "../../src/orchestrator/placement.ts";
 import { DEFAULT_MODEL_SETTINGS } from "../../src/models/model_settings.ts";
@@ -23,6 +24,7 @@ export interface ScriptedOptions {
   bytes?: Record<string, number>;
   /** Does not end before it is resolved: an answer that goes on at a door. */
   doorCloses?: Promise<void>;
+  observer?: OrchestratorObserver;
 }
 
 export interface ScriptedOrchestrator extends AsyncDisposable {
@@ -80,6 +82,7 @@ export function scriptedOrchestrator(options: ScriptedOptions = {}): ScriptedOrc
     async stopProcess(id) {
       await host.port.call("stop", { id, graceMs: 0 });
     },
+    ...(options.observer !== undefined && { observer: options.observer }),
     onChange: (entry: Entry) => {
       const change = `${entry.model.id} ${orchestrator.stateOf(entry.model.id)}`;
       if (changes.at(-1) !== change) changes.push(change);
