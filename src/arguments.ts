@@ -1,57 +1,11 @@
 // The words after `zombiecoder`: a command, its own words, and flags. What a flag's value means is the settings' matter.
 
 import { parseArgs } from "node:util";
+import { type Command, type CommandFlag, COMMANDS } from "./commands.ts";
 import { AppError } from "./errors.ts";
 import { nearest } from "./nearest.ts";
 import type { Setting } from "./setting.ts";
 import { SETTINGS } from "./settings.ts";
-
-export interface Command {
-  readonly name: string;
-  readonly help: string;
-  /** How its own words look in the usage line; "" = it takes none. */
-  readonly usage: string;
-  readonly maxWords: number;
-  /** Flags without a value that only this command has. */
-  readonly switches: readonly { readonly name: string; readonly help: string }[];
-  /** False = it answers even where the settings are wrong. */
-  readonly needsSettings: boolean;
-}
-
-export const COMMANDS: readonly Command[] = [
-  {
-    name: "serve",
-    help: "Start the server (the default)",
-    usage: "",
-    maxWords: 0,
-    switches: [],
-    needsSettings: true,
-  },
-  {
-    name: "config",
-    help: "Print each setting with its value and source",
-    usage: "",
-    maxWords: 0,
-    switches: [{ name: "json", help: "As JSON" }],
-    needsSettings: true,
-  },
-  {
-    name: "version",
-    help: "Print the version",
-    usage: "",
-    maxWords: 0,
-    switches: [],
-    needsSettings: false,
-  },
-  {
-    name: "help",
-    help: "Print this help",
-    usage: "",
-    maxWords: 1,
-    switches: [],
-    needsSettings: false,
-  },
-];
 
 export interface ParsedArguments {
   readonly command: Command;
@@ -59,8 +13,8 @@ export interface ParsedArguments {
   readonly explicit: boolean;
   /** The command's own words. */
   readonly words: readonly string[];
-  /** The command's own flags that were given. */
-  readonly switches: ReadonlySet<string>;
+  /** The command's own flags that were given; a value where one takes it. */
+  readonly switches: ReadonlyMap<string, string | true>;
   /** Flags of settings as given, by the setting's name. */
   readonly flags: ReadonlyMap<string, string | readonly string[]>;
 }
@@ -74,6 +28,8 @@ interface OptionToken {
 }
 
 const HELP = "Run zombiecoder help for the list";
+/** More names in one line help nobody. */
+const MOST_OWNERS = 4;
 
 /** Errors: `bad_flag` with one line that says what is wrong and what is accepted. */
 export function parseArguments(args: readonly string[]): ParsedArguments {
@@ -85,7 +41,10 @@ export function parseArguments(args: readonly string[]): ParsedArguments {
     else if (token.kind === "option") options.push(token);
   }
 
-  if (options.some((option) => option.name === "help")) return answerWith("help");
+  if (options.some((option) => option.name === "help")) {
+    const isCommand = COMMANDS.some(({ name }) => name === words[0]);
+    return answerWith("help", isCommand ? words.slice(0, 1) : []);
+  }
   if (options.some((option) => option.name === "version")) return answerWith("version");
   for (const option of options) refuseUnknown(option, args[option.index] ?? option.rawName);
 
@@ -104,11 +63,15 @@ export function parseArguments(args: readonly string[]): ParsedArguments {
   }
 
   const command = commandOf(words[0]);
-  const switches = new Set(others.map((option) => switchOf(option, command)));
+  const switches = new Map(others.map((option) => switchOf(option, command)));
   const own = words.slice(1);
-  const extra = own[command.maxWords];
+  const extra = own[command.mostWords];
   if (extra !== undefined) {
-    throw bad(`Cannot use ${quoted(extra)}: ${command.name} takes ${counted(command.maxWords)}`);
+    throw bad(`Cannot use ${quoted(extra)}: ${command.name} takes ${counted(command.mostWords)}`);
+  }
+  if (own.length < command.leastWords) {
+    const { name, usage } = command;
+    throw bad(`Cannot use ${name} alone: write zombiecoder ${name} ${usage}`);
   }
   return { command, explicit: words.length > 0, words: own, switches, flags };
 }
@@ -119,7 +82,9 @@ function tokensOf(args: readonly string[]) {
     version: { type: "boolean", short: "v" },
   };
   for (const command of COMMANDS) {
-    for (const { name } of command.switches) options[name] = { type: "boolean" };
+    for (const { name, short, value } of command.switches) {
+      options[name] = { type: value === undefined ? "boolean" : "string", ...short && { short } };
+    }
   }
   for (const { flag, kind } of SETTINGS) {
     if (flag !== null) options[flag] = { type: kind.placeholder === null ? "boolean" : "string" };
@@ -135,9 +100,9 @@ function tokensOf(args: readonly string[]) {
     .tokens;
 }
 
-function answerWith(name: string): ParsedArguments {
+function answerWith(name: string, words: readonly string[] = []): ParsedArguments {
   const command = commandOf(name);
-  return { command, explicit: true, words: [], switches: new Set(), flags: new Map() };
+  return { command, explicit: true, words, switches: new Map(), flags: new Map() };
 }
 
 function commandOf(word: string | undefined): Command {
@@ -159,16 +124,27 @@ function refuseUnknown(option: OptionToken, typed: string): void {
   throw bad(`Unknown flag ${quoted(word)}. ${hint}`, { flag: word });
 }
 
-function switchOf(option: OptionToken, command: Command): string {
-  function has({ switches }: Command): boolean {
-    return switches.some(({ name }) => name === option.name);
+function switchOf(option: OptionToken, command: Command): [string, string | true] {
+  const own = command.switches.find(({ name }) => name === option.name);
+  if (own === undefined) {
+    const owners = COMMANDS.filter(({ switches }) =>
+      switches.some(({ name }) => name === option.name)
+    ).map(({ name }) => name);
+    const whose = owners.length > MOST_OWNERS
+      ? `run zombiecoder help ${command.name} for its own`
+      : `it is a flag of ${owners.join(", ")}`;
+    throw bad(`Cannot use ${option.rawName} with ${command.name}: ${whose}`);
   }
-  if (!has(command)) {
-    const owners = COMMANDS.filter(has).map(({ name }) => name).join(", ");
-    throw bad(`Cannot use ${option.rawName} with ${command.name}: it is a flag of ${owners}`);
+  if (own.value === undefined) {
+    refuseValue(option);
+    return [option.name, true];
   }
-  refuseValue(option);
-  return option.name;
+  if (lacksValue(option) || option.value === "") {
+    throw bad(`Cannot use ${option.rawName} without a value: write ${flagUsage(own)}`, {
+      flag: option.rawName,
+    });
+  }
+  return [option.name, option.value!];
 }
 
 function valueOf(option: OptionToken, setting: Setting): string {
@@ -177,15 +153,17 @@ function valueOf(option: OptionToken, setting: Setting): string {
     return "true";
   }
   const { value } = option;
-  // Only a number may begin with a dash: what looks like a flag is the next flag, and the value is missing.
-  const missing = value === undefined || value === "" && !setting.kind.repeatable ||
-    option.inlineValue !== true && /^-[^\d.]/.test(value);
-  if (missing) {
+  if (lacksValue(option) || value === "" && !setting.kind.repeatable) {
     throw bad(`Cannot use ${option.rawName} without a value: write ${usageOf(setting)}`, {
       flag: option.rawName,
     });
   }
-  return value;
+  return value!;
+}
+
+// Only a number may begin with a dash: what looks like a flag is the next flag, and the value is missing.
+function lacksValue({ value, inlineValue }: OptionToken): boolean {
+  return value === undefined || inlineValue !== true && /^-[^\d.]/.test(value);
 }
 
 function refuseValue(option: OptionToken): void {
@@ -199,6 +177,12 @@ function refuseValue(option: OptionToken): void {
 export function usageOf(setting: Setting): string {
   const { placeholder } = setting.kind;
   return placeholder === null ? `--${setting.flag}` : `--${setting.flag} ${placeholder}`;
+}
+
+/** `-f, --follow`, `--scope use|admin` */
+export function flagUsage({ name, short, value }: CommandFlag): string {
+  const long = value === undefined ? `--${name}` : `--${name} ${value}`;
+  return short === undefined ? long : `-${short}, ${long}`;
 }
 
 function counted(words: number): string {

@@ -53,6 +53,8 @@ const STATUS_OF = {
   port_in_use: 500,
   folder_unusable: 500,
   already_running: 500,
+  /** The command line's: there is none, or it does not answer. */
+  server_unreachable: 503,
 } as const;
 
 /** What a program may branch on; the page translates it together with `values`. */

@@ -1,8 +1,13 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { COMMANDS, parseArguments } from "../src/arguments.ts";
+import { parseArguments } from "../src/arguments.ts";
+import { COMMANDS } from "../src/commands.ts";
 import { AppError } from "../src/errors.ts";
 import { SETTINGS } from "../src/settings.ts";
+
+const COMMAND_NAMES =
+  "serve, run, list, ps, load, stop, pull, search, import, rm, show, logs, keys, config, doctor, " +
+  "connect, completions, version, help";
 
 Deno.test("parseArguments() finds the command before, between and after flags", () => {
   const table: [args: string[], command: string, explicit: boolean][] = [
@@ -55,9 +60,35 @@ Deno.test("parseArguments() takes a value after a space or an equals sign, the l
 });
 
 Deno.test("parseArguments() gives a command its own switches", () => {
-  assert.deepEqual([...parseArguments(["config", "--json"]).switches], ["json"]);
-  assert.deepEqual([...parseArguments(["--json", "config"]).switches], ["json"]);
-  assert.deepEqual([...parseArguments(["config"]).switches], []);
+  const table: [args: string[], switches: [string, string | true][]][] = [
+    [["config", "--json"], [["json", true]]],
+    [["--json", "config"], [["json", true]]],
+    [["config"], []],
+    [["logs", "-f"], [["follow", true]]],
+    [["logs", "--follow", "m"], [["follow", true]]],
+    [["rm", "m", "-y"], [["yes", true]]],
+    [["keys", "add", "me", "--scope", "admin"], [["scope", "admin"]]],
+    [["keys", "add", "me", "--scope=admin", "--json"], [["scope", "admin"], ["json", true]]],
+    [["run", "m", "--system", "Be brief"], [["system", "Be brief"]]],
+  ];
+  for (const [args, switches] of table) {
+    assert.deepEqual([...parseArguments(args).switches], switches, args.join(" "));
+  }
+});
+
+Deno.test("parseArguments() gives a command its own words", () => {
+  const table: [args: string[], words: string[]][] = [
+    [["run", "m"], ["m"]],
+    [["run", "m", "tell", "me"], ["m", "tell", "me"]],
+    [["--port", "1", "run", "m", "--", "--dashes"], ["m", "--dashes"]],
+    [["pull", "org/repo", "a.gguf"], ["org/repo", "a.gguf"]],
+    [["run", "--help"], ["run"]],
+    [["no-command", "--help"], []],
+    [["help", "run"], ["run"]],
+  ];
+  for (const [args, words] of table) {
+    assert.deepEqual(parseArguments(args).words, words, args.join(" "));
+  }
 });
 
 Deno.test("parseArguments() says in one line what is wrong and what is accepted", () => {
@@ -95,10 +126,10 @@ Deno.test("parseArguments() says in one line what is wrong and what is accepted"
     [["--constructor"], 'Unknown flag "--constructor". Run zombiecoder help for the list'],
     [
       ["serv"],
-      'Unknown command "serv". Did you mean "serve"? The commands are serve, config, version, help',
+      `Unknown command "serv". Did you mean "serve"? The commands are ${COMMAND_NAMES}`,
     ],
-    [["toString"], 'Unknown command "toString". The commands are serve, config, version, help'],
-    [[""], 'Unknown command "". The commands are serve, config, version, help'],
+    [["toString"], `Unknown command "toString". The commands are ${COMMAND_NAMES}`],
+    [[""], `Unknown command "". The commands are ${COMMAND_NAMES}`],
     [["serve", "now"], 'Cannot use "now": serve takes no further words'],
     [["help", "a", "b"], 'Cannot use "b": help takes one word'],
     [["--port"], "Cannot use --port without a value: write --port N"],
@@ -107,7 +138,17 @@ Deno.test("parseArguments() says in one line what is wrong and what is accepted"
     [["--home", "-h1"], "Cannot use --home without a value: write --home DIR"],
     [["--no-open=yes"], 'Cannot use "--no-open=yes": it takes no value'],
     [["config", "--json=1"], 'Cannot use "--json=1": it takes no value'],
-    [["serve", "--json"], "Cannot use --json with serve: it is a flag of config"],
+    [
+      ["serve", "--json"],
+      "Cannot use --json with serve: run zombiecoder help serve for its own",
+    ],
+    [["serve", "--all"], "Cannot use --all with serve: it is a flag of stop, import"],
+    [["load"], "Cannot use load alone: write zombiecoder load MODEL"],
+    [["run"], "Cannot use run alone: write zombiecoder run MODEL [PROMPT...]"],
+    [["keys", "--scope"], "Cannot use --scope without a value: write --scope use|admin"],
+    [["keys", "--scope="], "Cannot use --scope without a value: write --scope use|admin"],
+    [["keys", "--scope", "--json"], "Cannot use --scope without a value: write --scope use|admin"],
+    [["run", "m", "-x"], 'Unknown flag "-x". Run zombiecoder help for the list'],
   ];
   for (const [args, message] of table) {
     assert.throws(() => parseArguments(args), (error) => {
@@ -116,6 +157,19 @@ Deno.test("parseArguments() says in one line what is wrong and what is accepted"
       return true;
     });
   }
+});
+
+Deno.test("COMMANDS agree on what a flag of several commands is", () => {
+  const shapes = new Map<string, string>();
+  for (const { switches } of COMMANDS) {
+    for (const { name, short, value } of switches) {
+      const shape = JSON.stringify([short ?? null, value === undefined]);
+      assert.equal(shapes.get(name) ?? shape, shape, name);
+      shapes.set(name, shape);
+    }
+  }
+  const taken = [...shapes.keys()].filter((name) => SETTINGS.some(({ flag }) => flag === name));
+  assert.deepEqual(taken, []);
 });
 
 Deno.test("parseArguments() suggests the flag for each flag with two letters swapped", () => {

@@ -4,7 +4,9 @@ import { helpText, printHelp } from "../src/cli/help.ts";
 import type { Io } from "../src/cli/io.ts";
 import { printVersion } from "../src/cli/version.ts";
 import { describeSettings } from "../src/config_values.ts";
+import { COMMANDS } from "../src/commands.ts";
 import { SETTINGS } from "../src/settings.ts";
+import { failure } from "./support/failure.ts";
 import { SettingsHome } from "./support/settings_home.ts";
 
 Deno.test("printConfig() prints each value with its source in aligned columns", async () => {
@@ -39,13 +41,31 @@ Deno.test("printConfig() prints JSON when asked", async () => {
 
 Deno.test("printVersion() prints the version of deno.json", async () => {
   const manifest = JSON.parse(Deno.readTextFileSync(new URL("../deno.json", import.meta.url)));
-  const { out, code } = await printed((io) => printVersion(io));
+  const { out, code } = await printed((io) => printVersion(new Map(), io));
   assert.deepEqual([out, code], [`zombiecoder ${manifest.version}\n`, 0]);
+  const json = await printed((io) => printVersion(new Map([["json", true]]), io));
+  assert.deepEqual(JSON.parse(json.out), { name: "zombiecoder", version: manifest.version });
 });
 
 Deno.test("printHelp() prints the help text and nothing on standard error", async () => {
-  const { out, err, code } = await printed((io) => printHelp({}, io));
+  const { out, err, code } = await printed((io) =>
+    printHelp({ words: [], switches: new Map() }, io)
+  );
   assert.deepEqual([out, err, code], [helpText(), "", 0]);
+});
+
+Deno.test("printHelp() prints a command's words and flags, and knows no other command", async () => {
+  for (const { name, help, switches } of COMMANDS) {
+    const { out } = await printed((io) => printHelp({ words: [name], switches: new Map() }, io));
+    assert.match(out, new RegExp(`^Usage: zombiecoder ${name}\\b`));
+    assert.ok(out.includes(help));
+    for (const own of switches) assert.ok(out.includes(`--${own.name}`), own.name);
+  }
+  const wrong = failure(() =>
+    printHelp({ words: ["lst"], switches: new Map() }, { out() {}, err() {} })
+  );
+  assert.equal(wrong.code, "bad_flag");
+  assert.equal(wrong.message, 'Cannot help with "lst": no such command. Did you mean "list"?');
 });
 
 Deno.test("helpText() names every flag, variable and setting of config.json", () => {

@@ -7,7 +7,8 @@ const ROOT = new URL("../", import.meta.url);
 
 /** Folder or file of src -> what it may import from. Longest prefix wins. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
-  "main.ts": ["src/host/serve.ts", "src/cli/", "config"],
+  // Commands are clients: what starts a server for them is handed to them from here.
+  "main.ts": ["src/host/serve.ts", "src/host/detached_server.ts", "src/cli/", "config"],
   "src/cli/": ["src/cli/", "config"],
   "src/host/": ["src/host/", "config"],
   "src/server.ts": [

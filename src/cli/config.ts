@@ -7,6 +7,7 @@ import type { Setting } from "../setting.ts";
 import { SETTINGS } from "../settings.ts";
 import { formatSize } from "../size.ts";
 import type { Io } from "./io.ts";
+import { textWidth } from "./text_width.ts";
 
 type Parsed = Pick<LoadedConfig, "config" | "switches" | "warnings">;
 
@@ -21,9 +22,9 @@ export function printConfig(parsed: Parsed, io: Io): Promise<number> {
 function table(rows: readonly SettingRow[]): string {
   const cells = rows.map((row) => [row.name, valueText(row), sourceText(row)] as const);
   const nameWidth = Math.max(...cells.map(([name]) => name.length));
-  const valueWidth = Math.max(...cells.map(([, value]) => columns(value)));
+  const valueWidth = Math.max(...cells.map(([, value]) => textWidth(value)));
   return cells.map(([name, value, source]) => {
-    const gap = " ".repeat(valueWidth - columns(value));
+    const gap = " ".repeat(valueWidth - textWidth(value));
     return `${name.padEnd(nameWidth)}  ${value}${gap}  ${source}\n`;
   }).join("");
 }
@@ -46,9 +47,4 @@ function isSize(setting: Setting | undefined): boolean {
 function sourceText(row: SettingRow): string {
   if (row.source === "flag") return row.flag ?? "flag";
   return row.source === "environment" ? row.environment ?? "environment" : row.source;
-}
-
-/** Marks that combine with the letter before them take no column; Bengali file names are full of them. */
-function columns(text: string): number {
-  return text.replace(/\p{Mn}|\p{Me}|\p{Cf}/gu, "").length;
 }

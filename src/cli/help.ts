@@ -1,14 +1,47 @@
 // `zombiecoder help` and `--help`: usage, from the tables of commands and settings.
 
-import { type Command, COMMANDS, usageOf } from "../arguments.ts";
+import { flagUsage, usageOf } from "../arguments.ts";
+import { type Command, COMMANDS } from "../commands.ts";
+import type { LoadedConfig } from "../config.ts";
+import { AppError } from "../errors.ts";
+import { nearest } from "../nearest.ts";
 import type { Setting } from "../setting.ts";
 import { SETTINGS } from "../settings.ts";
 import type { Io } from "./io.ts";
 
-/** Returns the exit code. */
-export function printHelp(_parsed: unknown, io: Io): Promise<number> {
-  io.out(helpText());
+/** Returns the exit code. Throws `bad_flag` for the help of no command. */
+export function printHelp(
+  { words, switches }: Pick<LoadedConfig, "words" | "switches">,
+  io: Io,
+): Promise<number> {
+  const [word] = words;
+  if (switches.has("json")) {
+    // Any number of words is no number of JSON's.
+    io.out(`${JSON.stringify(COMMANDS.map(({ needsSettings: _, ...shown }) => shown), null, 2)}\n`);
+  } else {
+    io.out(word === undefined ? helpText() : commandHelp(commandNamed(word)));
+  }
   return Promise.resolve(0);
+}
+
+function commandNamed(word: string): Command {
+  const found = COMMANDS.find(({ name }) => name === word);
+  if (found !== undefined) return found;
+  const meant = nearest(word, COMMANDS.map(({ name }) => name));
+  const hint = meant === null ? "" : `. Did you mean ${JSON.stringify(meant)}?`;
+  throw new AppError(
+    "bad_flag",
+    `Cannot help with ${JSON.stringify(word)}: no such command${hint}`,
+  );
+}
+
+function commandHelp(command: Command): string {
+  const { name, usage, help, switches } = command;
+  const words = usage === "" ? name : `${name} ${usage}`;
+  const text = `Usage: zombiecoder ${words}${switches.length > 0 ? " [FLAGS]" : ""}\n\n${help}.\n`;
+  const rows = switches.map((own): Entry => [flagUsage(own), own.help]);
+  const flags = rows.length > 0 ? `\n${section("Flags", rows)}` : "";
+  return `${text}${flags}\nThe flags of zombiecoder help, such as --home DIR, go with every command.\n`;
 }
 
 export function helpText(): string {
@@ -21,7 +54,8 @@ export function helpText(): string {
   );
   return [
     "Usage: zombiecoder [COMMAND] [FLAGS]\n",
-    section("Commands", COMMANDS.flatMap(commandRows)),
+    section("Commands", COMMANDS.map(({ name, help }): Entry => [name, help])),
+    "zombiecoder help COMMAND shows a command's own words and flags.\n",
     section("Flags", [
       ...flags.map((row): Entry => [usageOf(row), described(row)]),
       ["-h, --help", "Print this help"],
@@ -40,14 +74,6 @@ seconds; a SIZE is "4GB", "512MiB" or a number of bytes.
 }
 
 type Entry = [left: string, right: string];
-
-function commandRows(command: Command): Entry[] {
-  const name = command.usage === "" ? command.name : `${command.name} ${command.usage}`;
-  return [
-    [name, command.help],
-    ...command.switches.map((own): Entry => [`${command.name} --${own.name}`, own.help]),
-  ];
-}
 
 function described(setting: Setting): string {
   const text = setting.fallbackText ?? setting.fallback ?? "none";

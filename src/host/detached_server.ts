@@ -1,0 +1,198 @@
+// The server as a process of its own, for commands that need one: whether it runs, starting it so that
+// it outlives the command, ending it.
+
+import { dirname, join } from "node:path";
+import type { Config } from "../config_type.ts";
+import { AppError, messageOf } from "../errors.ts";
+import { SETTINGS } from "../settings.ts";
+import { within } from "../within.ts";
+import { readServerNote, type ServerNote } from "./server_lock.ts";
+
+export interface DetachedServerOptions {
+  config: Config;
+  /** The address of `main.ts`. */
+  program: string;
+  /** The settings' flags as they were given to this program. */
+  flags: ReadonlyMap<string, string | readonly string[]>;
+}
+
+/** Where a first start has to write a key, make folders and so on: seconds, on a slow disk. */
+const START_LIMIT_MS = 60_000;
+/** So long another start may take from its lock to its note. */
+const OTHER_LIMIT_MS = 20_000;
+const LOOK_MS = 25;
+
+/**
+ * The note of the server that holds this home's lock. A note alone says nothing: one that was killed
+ * leaves it, and another program may listen there by now.
+ */
+export function runningServer(home: string): ServerNote | null {
+  const note = readServerNote(home);
+  return note !== null && isLocked(home) ? note : null;
+}
+
+/** Resolves when it listens. Throws with the words in which the server itself refused to start. */
+export async function startDetached(options: DetachedServerOptions): Promise<ServerNote> {
+  const { config } = options;
+  // Its own group and terminal, so that Ctrl-C and the end of this terminal do not reach it. It logs
+  // into its home; what it says here is read until it is ready, and then it writes to nobody.
+  const child = new Deno.Command(Deno.execPath(), {
+    args: [...await programArgs(options), "serve", ...settingFlags(options)],
+    // A folder that is always there: another one could not be removed, or its drive taken out.
+    cwd: dirname(Deno.execPath()),
+    env: {
+      DENO_NO_UPDATE_CHECK: "1",
+      // Its file's path may count from the folder in which we were started.
+      ...(config.apiKey !== null && { ZOMBIE_API_KEY: config.apiKey }),
+    },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+    detached: true,
+  }).spawn();
+  child.unref();
+  const said = new FirstWords(child.stdout, { until: "\n" });
+  const complaint = new FirstWords(child.stderr, { until: null });
+  try {
+    const ready = await within(said.text, START_LIMIT_MS);
+    if (ready === null) throw notStarted(config.home, "it is not ready after a minute");
+    const note = ready.includes("\n") ? runningServer(config.home) : null;
+    if (note !== null) return note;
+    const { code } = await child.status;
+    // Another command was quicker.
+    const other = await runningSoon(config.home);
+    if (other !== null) return other;
+    const line = (await complaint.text).trim().split("\n").at(-1) ?? "";
+    if (line === "") throw notStarted(config.home, `it ended with ${code}`);
+    throw new AppError(code === 2 ? "bad_flag" : "server_unreachable", line);
+  } finally {
+    await Promise.all([said.cancel(), complaint.cancel()]);
+  }
+}
+
+/** Asks it to end as Ctrl-C does; resolves when it has. False where none runs. */
+export async function endServer(home: string): Promise<boolean> {
+  const note = runningServer(home);
+  if (note === null) return false;
+  try {
+    Deno.kill(note.pid, Deno.build.os === "windows" ? "SIGINT" : "SIGTERM");
+  } catch (error) {
+    if (error instanceof Deno.errors.PermissionDenied) {
+      throw new AppError(
+        "server_unreachable",
+        `Cannot stop the server: its process ${note.pid} belongs to another user`,
+        { cause: error },
+      );
+    }
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+  while (isLocked(home)) await pause(LOOK_MS);
+  return true;
+}
+
+export function logPath(home: string): string {
+  return join(home, "logs", "zombiecoder.log");
+}
+
+async function programArgs({ program }: DetachedServerOptions): Promise<string[]> {
+  if (Deno.build.standalone) return [];
+  const server = import.meta.resolve("../server.ts");
+  // As `deno task start` does: the server itself runs from the cache alone.
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["cache", "--quiet", program, server],
+    env: { DENO_NO_UPDATE_CHECK: "1" },
+    stdin: "null",
+    stdout: "null",
+    stderr: "piped",
+  }).output();
+  if (!success) {
+    const why = new TextDecoder().decode(stderr).trim().split("\n").at(-1) ?? "";
+    throw new AppError("server_unreachable", `Cannot fetch what the server is made of: ${why}`);
+  }
+  const run = ["run", "-A", "--no-prompt", "--quiet", "--cached-only", "--no-code-cache"];
+  return [...run, program];
+}
+
+/** Exported for tests. Paths as they were understood here: the server starts in another folder. */
+export function settingFlags(
+  { config, flags }: Pick<DetachedServerOptions, "config" | "flags">,
+): string[] {
+  const args = ["--no-open"];
+  for (const { name, property, flag, secret, kind } of SETTINGS) {
+    const source = config.sources[property];
+    // What is secret is in the environment, not among arguments that every user can list.
+    if (flag === null || secret === true || kind.placeholder === null) continue;
+    const isPath = kind.placeholder === "DIR" || kind.placeholder === "PATH";
+    const given = isPath && source !== "default" ? config[property] : flags.get(name);
+    const values = Array.isArray(given)
+      ? given
+      : given === undefined || given === null
+      ? []
+      : [given];
+    for (const value of values) args.push(`--${flag}=${value}`);
+  }
+  return args;
+}
+
+function isLocked(home: string): boolean {
+  let file: Deno.FsFile;
+  try {
+    file = Deno.openSync(join(home, "run", "lock"), { read: true });
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw new AppError(
+      "folder_unusable",
+      `Cannot read "${home}": ${messageOf(error)}. Choose another folder with --home`,
+      { cause: error, values: { path: home } },
+    );
+  }
+  try {
+    return !file.tryLockSync(false);
+  } finally {
+    // Unlocks it, too.
+    file.close();
+  }
+}
+
+async function runningSoon(home: string): Promise<ServerNote | null> {
+  const endMs = performance.now() + OTHER_LIMIT_MS;
+  while (true) {
+    const note = runningServer(home);
+    if (note !== null || !isLocked(home) || performance.now() > endMs) return note;
+    await pause(LOOK_MS);
+  }
+}
+
+function notStarted(home: string, why: string): AppError {
+  const log = JSON.stringify(logPath(home));
+  return new AppError("server_unreachable", `Cannot start the server: ${why}. Look into ${log}`);
+}
+
+/** What a stream says up to `until`, or to its end. */
+class FirstWords {
+  readonly text: Promise<string>;
+  readonly #reader: ReadableStreamDefaultReader<string>;
+
+  constructor(stream: ReadableStream<Uint8Array>, { until }: { until: string | null }) {
+    this.#reader = stream.pipeThrough(new TextDecoderStream()).getReader();
+    this.text = this.#read(until);
+  }
+
+  async #read(until: string | null): Promise<string> {
+    let text = "";
+    while (until === null || !text.includes(until)) {
+      const { value, done } = await this.#reader.read();
+      if (done) break;
+      text += value;
+    }
+    return text;
+  }
+
+  async cancel(): Promise<void> {
+    await this.#reader.cancel();
+  }
+}
+
+function pause(delayMs: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, delayMs));
+}
