@@ -14,6 +14,7 @@ import type { Dialect } from "./dialect.ts";
 import { errorEvent, renderUpstreamError, toAppError } from "./error_response.ts";
 import type { GatewayEnv } from "./gateway_env.ts";
 import type { Parts } from "./parts.ts";
+import { withRightStatus } from "./request_fault.ts";
 import type { RequestRecord } from "./requests.ts";
 import { tokensOf } from "./token_counts.ts";
 
@@ -154,9 +155,9 @@ function whole(
   parts: Parts,
   { call, upstream, record }: Pick<Answering, "call" | "upstream" | "record">,
 ): Response {
-  const { answer, lease } = upstream;
+  const answer = withRightStatus(upstream.answer);
   const bytes = answer.bytes!;
-  lease.release();
+  upstream.lease.release();
   record.firstByte();
   const tokens = tokensOf(bytes);
   record.end(answer.status, tokens);
