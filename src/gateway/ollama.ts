@@ -12,7 +12,7 @@ import { ollamaEmbedRoutes } from "./ollama_embed.ts";
 import { ollamaGenerateRoutes } from "./ollama_generate.ts";
 import { ollamaManageRoutes } from "./ollama_manage.ts";
 import { ollamaModelRoutes } from "./ollama_models.ts";
-import { ollamaPullRoutes, type PullParts } from "./ollama_pull.ts";
+import { ollamaPullRoutes } from "./ollama_pull.ts";
 import { unsupportedRoutes } from "./ollama_refusals.ts";
 import type { Parts } from "./parts.ts";
 
@@ -27,11 +27,7 @@ export function ollamaRoutes(given: Parts): Hono<GatewayEnv> {
   routes.route("/", ollamaManageRoutes(parts));
   routes.route("/", ollamaCreateRoutes({ ...parts, blobs }));
   routes.route("/", ollamaBlobRoutes(parts, { blobs }));
-  if (canPull(given)) routes.route("/", ollamaPullRoutes(given));
+  routes.route("/", ollamaPullRoutes(given));
   routes.route("/", unsupportedRoutes());
   return routes;
-}
-
-function canPull(parts: Parts): parts is PullParts {
-  return "downloads" in parts && "hub" in parts && "catalogue" in parts;
 }

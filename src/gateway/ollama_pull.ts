@@ -1,10 +1,10 @@
 // POST /api/pull: a name of the catalogue, or of a repository on the Hub, becomes one of our downloads,
 // told in Ollama's lines. Fetching, checking and going on after a stop are downloads.ts's.
 
+import { basename } from "node:path";
 import { type Context, Hono } from "@hono/hono";
 import type { DownloadRow } from "../api_types.ts";
 import { AppError } from "../errors.ts";
-import type { Downloads } from "../models/downloads.ts";
 import type { Model } from "../models/library.ts";
 import type { RegistryDownloads } from "../models/registry_downloads.ts";
 import { abortableDelay } from "../within.ts";
@@ -14,23 +14,19 @@ import { flagOf, readFields, requiredName } from "./ollama_fields.ts";
 import { modelNamed } from "./ollama_manage.ts";
 import { plainName } from "./ollama_names.ts";
 import { type Progress, progressAnswer } from "./ollama_progress.ts";
-import { findOnHub, findWanted, type PullSources, type Wanted } from "./ollama_wanted.ts";
+import { findOnHub, findWanted, type Wanted } from "./ollama_wanted.ts";
 import type { Parts } from "./parts.ts";
-
-export type PullParts = Parts & PullSources & {
-  downloads: Pick<Downloads, "add" | "get" | "list" | "pause" | "resume">;
-};
 
 /** As often as a terminal can show it. */
 const LOOK_MS = 200;
 
-export function ollamaPullRoutes(parts: PullParts): Hono<GatewayEnv> {
+export function ollamaPullRoutes(parts: Parts): Hono<GatewayEnv> {
   const routes = new Hono<GatewayEnv>();
   routes.post("/api/pull", (context) => pull(parts, context));
   return routes;
 }
 
-async function pull(parts: PullParts, context: Context<GatewayEnv>): Promise<Response> {
+async function pull(parts: Parts, context: Context<GatewayEnv>): Promise<Response> {
   const fields = await readFields(parts, context);
   const name = requiredName(fields, "model", "name");
   const stream = flagOf(fields, "stream") ?? true;
@@ -49,30 +45,51 @@ interface Pull {
   signal: AbortSignal;
 }
 
-async function* pulling(parts: PullParts, pull: Pull): AsyncGenerator<Progress> {
+async function* pulling(parts: Parts, pull: Pull): AsyncGenerator<Progress> {
   const { name, wanted, signal } = pull;
   yield { status: "pulling manifest" };
   if (wanted !== null) {
     const file = wanted.file ?? await findOnHub(parts, { wanted, signal });
-    const { row, isOurs } = begin(parts, { ...wanted, file });
-    let model: string | null;
-    try {
-      model = yield* followed(parts, { id: row.id, signal });
-    } finally {
-      // Its own client pauses it by leaving; the next pull of this name goes on.
-      if (signal.aborted && isOurs) await parts.downloads.pause(row.id);
-    }
+    const installed = installedFile(parts, { ...wanted, file });
+    const model = installed ?? (yield* downloading(parts, { ...wanted, file, signal }));
     await nameIt(parts, { name, model });
-    yield { status: "verifying sha256 digest" };
-    yield { status: "writing manifest" };
-    yield { status: "removing unused layers" };
+    if (installed === null) {
+      yield { status: "verifying sha256 digest" };
+      yield { status: "writing manifest" };
+      yield { status: "removing unused layers" };
+    }
   }
   yield { status: "success" };
 }
 
+/** Under a name that says less than which file it is. */
+function installedFile(
+  { library }: Parts,
+  { repo, file }: Wanted & { file: string },
+): string | null {
+  const name = file.split("/").at(-1)!;
+  const found = library.list().find((model) =>
+    model.repo?.toLowerCase() === repo.toLowerCase() && basename(model.path) === name
+  );
+  return found?.id ?? null;
+}
+
+async function* downloading(
+  parts: Parts,
+  wanted: Wanted & { file: string; signal: AbortSignal },
+): AsyncGenerator<Progress, string | null> {
+  const { row, isOurs } = begin(parts, wanted);
+  try {
+    return yield* followed(parts, { id: row.id, signal: wanted.signal });
+  } finally {
+    // Its own client pauses it by leaving; the next pull of this name goes on.
+    if (wanted.signal.aborted && isOurs) await parts.downloads.pause(row.id);
+  }
+}
+
 /** One that is there already is joined; one that stood still goes on. */
 function begin(
-  { downloads }: PullParts,
+  { downloads }: Parts,
   { repo, revision, file }: Wanted & { file: string },
 ): { row: DownloadRow; isOurs: boolean } {
   const known = downloads.list().find((row) =>
@@ -85,7 +102,7 @@ function begin(
 
 /** Lines for each of its files until it is done; answers the name that the model has. */
 async function* followed(
-  parts: PullParts,
+  parts: Parts,
   { id, signal }: { id: string; signal: AbortSignal },
 ): AsyncGenerator<Progress, string | null> {
   let said = "";
@@ -130,7 +147,7 @@ function stopped(row: DownloadRow): AppError {
 
 // What was pulled must answer to the name that it was pulled by.
 async function nameIt(
-  parts: PullParts,
+  parts: Parts,
   { name, model: id }: { name: string; model: string | null },
 ): Promise<void> {
   await parts.library.upToDate();
