@@ -41,6 +41,8 @@ export interface OllamaCall {
   load: LoadWishes | undefined;
   /** From the model's settings. */
   system: string | null;
+  /** Without one a prompt is read as it stands. */
+  hasTemplate: boolean;
   startedMs: number;
 }
 
@@ -59,7 +61,7 @@ export async function readCall(
   flagOf(fields, "truncate");
   flagOf(fields, "shift");
   const model = await findNamed(parts, name);
-  const { system_prompt, sampling: settings } = parts.settings.of(model);
+  const settings = parts.settings.of(model);
   return {
     context,
     fields,
@@ -67,9 +69,10 @@ export async function readCall(
     name: name ?? model.id,
     stream,
     keepAliveMs,
-    sampling: withDefaults(sampling, settings),
+    sampling: withDefaults(sampling, settings.sampling),
     load: Object.keys(load).length === 0 ? undefined : load,
-    system: system_prompt,
+    system: settings.system_prompt,
+    hasTemplate: settings.chat_template !== null || model.facts?.chatTemplate !== null,
     startedMs,
   };
 }

@@ -4,7 +4,7 @@ import type { ModelSettings } from "../api_types.ts";
 import type { Model } from "../models/library.ts";
 import type { Registry } from "../models/registry.ts";
 
-export type RequestDefaults = Pick<ModelSettings, "system_prompt" | "sampling">;
+export type RequestDefaults = Pick<ModelSettings, "system_prompt" | "sampling" | "chat_template">;
 
 /** Read once until something changes: a request must not wait for a file. */
 export class SettingsCache {

@@ -2,7 +2,6 @@
 
 import { type Context, Hono } from "@hono/hono";
 import { AppError } from "../errors.ts";
-import type { Model } from "../models/library.ts";
 import type { GatewayEnv } from "./gateway_env.ts";
 import type { JsonObject } from "./json_body.ts";
 import type { Piece } from "./ollama_answer.ts";
@@ -108,7 +107,7 @@ function askedFor(call: OllamaCall, wish: Wish): Asked {
     const context = contextOf([...wish.turns, ...said]);
     return context === null ? {} : { context };
   };
-  if (!hasTemplate(call.model)) {
+  if (!call.hasTemplate) {
     const before = wish.turns.map((turn) => turn.content);
     const prompt = [system, ...before, wish.prompt].filter((text) => text !== "").join("\n\n");
     return {
@@ -159,10 +158,6 @@ function nativeOutput({ format, logprobs }: Wish): JsonObject {
 function userContent({ prompt, media }: Wish): ChatMessage["content"] {
   if (media.length === 0) return prompt;
   return prompt === "" ? media : [{ type: "text", text: prompt }, ...media];
-}
-
-function hasTemplate({ facts }: Model): boolean {
-  return facts === null || facts.chatTemplate !== null;
 }
 
 function pieceOf({ logprobs: wanted }: Wish): (piece: Piece) => JsonObject {
