@@ -12,7 +12,9 @@ import {
   TOOL_MODEL,
   WEATHER_TOOL,
 } from "../support/gguf_files.ts";
+import { writeRecordingServer } from "../support/recording_server.ts";
 import { type ServerProcess, startServer, until } from "../support/server_process.ts";
+import { tempDir } from "../support/temp_dir.ts";
 
 const MESSAGES = [{ role: "user", content: "hi" }] as const;
 const KEY = "correct-horse-battery";
@@ -190,6 +192,20 @@ Deno.test("openai: embeddings of a model for them, and words from it refused bef
   ok(Math.max(...far) < 1e-3);
 });
 
+Deno.test("openai: a model that chats makes embeddings as well, and goes on chatting", async () => {
+  await using both = await served();
+  const { client, server } = both;
+  const ask = { model: "hello", messages: [...MESSAGES] };
+  const [chat, embeddings] = await Promise.all([
+    client.chat.completions.create(ask),
+    client.embeddings.create({ model: "hello", input: ["one text", "another one"] }),
+  ]);
+  equal(chat.choices[0]!.message.content, HELLO_SENTENCE);
+  deepEqual([embeddings.model, embeddings.data.length], ["hello", 2]);
+  equal((await client.chat.completions.create(ask)).choices[0]!.message.content, HELLO_SENTENCE);
+  ok((await rowOfKeyed(server, "hello")).state === "ready");
+});
+
 Deno.test("openai: an aborted stream frees the slot", async () => {
   await using both = await served();
   const { client, server } = both;
@@ -239,6 +255,26 @@ Deno.test("openai: each error is of its class, with code, param and what to do",
   const { n_prompt_tokens, n_ctx } = long.error as Record<string, number>;
   ok(n_prompt_tokens! > n_ctx! && n_ctx! > 0, long.message);
   ok(long.message.includes(`${n_prompt_tokens}`) && long.message.includes(`${n_ctx}`));
+});
+
+Deno.test("openai: a full queue is its class for 5xx, with the time after which to come again", async () => {
+  await using dir = await tempDir();
+  const recorded = await writeRecordingServer(dir.path, { holdAt: 0.5 });
+  await using server = await startServer({
+    flags: ["--llama-server", recorded.path],
+    prepare: (home) =>
+      Deno.writeTextFile(join(home, "config.json"), JSON.stringify({ queue_limit: 1 })),
+  });
+  const client = clientOf(server);
+  const ask = () => client.chat.completions.create({ model: "hello", messages: [...MESSAGES] });
+  const first = ask();
+  await until(async () => (await server.json<ModelRow>("/admin/models/hello")).queued === 1);
+  const error = await ask().catch((error) => error);
+  ok(error instanceof OpenAI.InternalServerError, String(error));
+  deepEqual([error.status, error.code, error.type], [503, "overloaded", "unavailable_error"]);
+  ok(Number(error.headers.get("retry-after")) > 0);
+  await recorded.release();
+  equal((await first).choices[0]!.message.content, "seen");
 });
 
 async function rowOfKeyed(server: ServerProcess, model: string) {
