@@ -6,6 +6,8 @@ import type { Summary } from "./rows.ts";
 /** Idle memory of our process with its children but for llama-server. */
 const MEMORY_LIMIT_MB = 64;
 const READY_LIMIT_MS = 300;
+/** A dialect is a rewriting of the same events. */
+const DIALECT_LIMIT_MS = 1;
 
 export interface Goal {
   readonly goal: string;
@@ -23,6 +25,9 @@ export function judge(summary: Summary): Goal[] {
   }
   goals.push(atMost("c1 p50 added, ours / router", addedRatio(summary), 0.5));
   goals.push(atMost("wrong answers, ours", wrongAnswers(summary), 0));
+  goals.push(
+    atMost("first token ms, Ollama's dialect - OpenAI's", dialectMs(summary), DIALECT_LIMIT_MS),
+  );
   for (const figure of ["cold-tiny ms", "cold-large ms"]) {
     goals.push(atMost(`${figure}, ours / router`, ratioToRouter(summary, figure), 1.1));
   }
@@ -46,6 +51,12 @@ function addedRatio(summary: Summary): number | null {
   const ours = summary.value(figure, "ours");
   if (direct === null || router === null || ours === null) return null;
   return ratio(ours - direct, router - direct);
+}
+
+function dialectMs(summary: Summary): number | null {
+  const openai = summary.value("first-token openai ms", "ours");
+  const ollama = summary.value("first-token ollama ms", "ours");
+  return openai === null || ollama === null ? null : ollama - openai;
 }
 
 function ratio(above: number | null, below: number | null): number | null {

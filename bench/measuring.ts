@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import { askModel } from "./chat.ts";
 import type { Contender, Running, StartOptions } from "./contenders/contender.ts";
+import { DIALECTS, FIRST_TOKENS, firstTokenMs } from "./first_token.ts";
 import { measureLoad } from "./load.ts";
 import type { BenchModel } from "./models.ts";
 import type { BenchOptions } from "./options.ts";
@@ -75,6 +76,7 @@ export class Measuring {
         await this.#load(participant, row, round);
       }
     }
+    if (this.#wants("first-token")) await this.#firstTokens(participants, round);
     if (this.#wants("memory")) await this.#memoryAfterLoad(participants, round);
     const { tiny, large } = this.#options.start.models;
     if (this.#wants("cold-tiny")) await this.#cold("cold-tiny", tiny, participants, round);
@@ -118,6 +120,22 @@ export class Measuring {
     });
     await pause(SETTLE_MS);
     return result;
+  }
+
+  /** Our dialects in turn: the others speak one. */
+  async #firstTokens(participants: readonly Participant[], round: number): Promise<void> {
+    const { tiny } = this.#options.start.models;
+    for (const { contender, running } of participants) {
+      if (contender.name !== "ours") continue;
+      await askModel(running.url, tiny);
+      for (let count = 0; count < FIRST_TOKENS / this.#options.bench.rounds; count++) {
+        for (const dialect of rotated(DIALECTS, count)) {
+          const tookMs = await firstTokenMs(running.url, dialect, tiny);
+          this.#add(`first-token ${dialect.name} ms`, contender, round, tookMs);
+        }
+      }
+      printProgress(`round ${round} first-token`);
+    }
   }
 
   /** Starts each twice in a folder of its own: a first start, and one that finds the first's files. */

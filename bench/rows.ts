@@ -17,6 +17,7 @@ export const LOAD_ROWS: readonly LoadRow[] = [
 /** Every name that `--rows` accepts. */
 export const ROW_NAMES = [
   ...LOAD_ROWS.map((row) => row.name),
+  "first-token",
   "cold-tiny",
   "cold-large",
   "memory",

@@ -51,23 +51,24 @@ Deno.test("a process that dies: the last line of a stream says so, and so does t
   const whole = server.post("/api/chat", { ...CHAT, stream: false });
   const lines = stream.body!.pipeThrough(new TextDecoderStream());
   let text = "";
-  let killed = false;
+  let killed: number | null = null;
   for await (const chunk of lines) {
     text += chunk;
-    if (killed) continue;
+    if (killed !== null) continue;
     const { pid, leases, queued } = await rowOf(server, "endless");
     if (leases + queued < 2) continue;
     Deno.kill(pid!, "SIGKILL");
-    killed = true;
+    killed = pid;
   }
   const last = JSON.parse(text.trimEnd().split("\n").at(-1)!);
   equal(Object.keys(last).join(), "error");
   match(last.error, /broke off: its process ended/);
   // It has not seen a byte: it was asked once more, of a new process.
-  await until(async () => (await rowOf(server, "endless")).state === "ready");
-  const { pid } = await rowOf(server, "endless");
-  await until(async () => (await rowOf(server, "endless")).leases === 1);
-  Deno.kill(pid!, "SIGKILL");
+  const again = await until(async () => {
+    const { pid, state, leases } = await rowOf(server, "endless");
+    return pid !== killed && state === "ready" && leases === 1 && pid;
+  });
+  Deno.kill(again, "SIGKILL");
   const answer = await whole;
   equal(answer.status, 502);
   match((await answer.json()).error, /broke off/);

@@ -31,37 +31,65 @@ export function answerLines(
   source: ReadableStream<Uint8Array>,
   shape: AnswerShape,
 ): ReadableStream<Uint8Array> {
-  const reader = new AnswerReader();
-  const blocks = new EventBlocks();
+  const lines = new AnswerLines(upstream, shape);
   const encoder = new TextEncoder();
-  let text = "";
-  let failed = false;
-  return source.pipeThrough(
-    new TransformStream<Uint8Array, Uint8Array>({
-      transform(chunk, controller) {
-        let lines = "";
-        for (const data of dataIn(blocks, chunk)) {
-          if (failed) return;
-          try {
-            const piece = reader.take(data);
-            if (piece === null) continue;
-            if (shape.last !== undefined) text += piece.text;
-            lines += line(shape, shape.piece(piece), { done: false });
-          } catch (error) {
-            if (!(error instanceof AnswerFailed)) throw error;
-            failed = true;
-            lines += `${JSON.stringify({ error: error.message })}\n`;
-          }
-        }
-        if (lines !== "") controller.enqueue(encoder.encode(lines));
-      },
-      flush(controller) {
-        if (failed) return;
-        const last = { ...shape.piece(NOTHING), ...ending(reader, { upstream, shape, text }) };
-        controller.enqueue(encoder.encode(line(shape, last, { done: true })));
-      },
-    }),
-  );
+  // Read by hand: a transform with its pipe costs the first word several turns of the loop.
+  const input = source.getReader();
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      for (;;) {
+        const { done, value } = await input.read();
+        const text = done ? lines.last() : lines.of(value);
+        if (text !== "") controller.enqueue(encoder.encode(text));
+        if (done) return controller.close();
+        if (text !== "") return;
+      }
+    },
+    cancel: (reason) => input.cancel(reason),
+  });
+}
+
+/** The instance's events as lines. After one that tells of a failure there is no other. */
+class AnswerLines {
+  readonly #upstream: Upstream;
+  readonly #shape: AnswerShape;
+  readonly #reader = new AnswerReader();
+  readonly #blocks = new EventBlocks();
+  #text = "";
+  #hasFailed = false;
+
+  constructor(upstream: Upstream, shape: AnswerShape) {
+    this.#upstream = upstream;
+    this.#shape = shape;
+  }
+
+  of(chunk: Uint8Array): string {
+    let lines = "";
+    for (const data of dataIn(this.#blocks, chunk)) {
+      if (!this.#hasFailed) lines += this.#lineOf(data);
+    }
+    return lines;
+  }
+
+  last(): string {
+    if (this.#hasFailed) return "";
+    const shape = this.#shape;
+    const how = { upstream: this.#upstream, shape, text: this.#text };
+    return line(shape, { ...shape.piece(NOTHING), ...ending(this.#reader, how) }, { done: true });
+  }
+
+  #lineOf(data: string): string {
+    try {
+      const piece = this.#reader.take(data);
+      if (piece === null) return "";
+      if (this.#shape.last !== undefined) this.#text += piece.text;
+      return line(this.#shape, this.#shape.piece(piece), { done: false });
+    } catch (error) {
+      if (!(error instanceof AnswerFailed)) throw error;
+      this.#hasFailed = true;
+      return `${JSON.stringify({ error: error.message })}\n`;
+    }
+  }
 }
 
 /** The same as one object. Throws `upstream_failed` where the answer broke off. */
