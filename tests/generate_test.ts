@@ -90,7 +90,7 @@ Deno.test("/generate says what is wrong with a request", async () => {
   const wrong: [body: Record<string, unknown>, status: number, words: RegExp][] = [
     [{ model_id: "hello" }, 400, /"prompt"/],
     [{ model_id: "hello", prompt: 7 }, 400, /"prompt"/],
-    [{ model_id: "hello", prompt: "hi", stream: "yes" }, 400, /"stream".*boolean/],
+    [{ model_id: "hello", prompt: "hi", stream: "yes" }, 400, /"stream".*true or false/],
     [{ model_id: "hello", prompt: "hi", max_tokens: "3" }, 400, /"max_tokens".*number/],
     [{ model_id: "hello", prompt: "hi", keep_alive: "soon" }, 400, /"keep_alive"/],
     [{ model_id: "nobody", prompt: "hi" }, 404, /"hello"/],

@@ -5,7 +5,8 @@ import { Hono } from "@hono/hono";
 import type { ErrorBody, ImportList, ImportRow } from "../api_types.ts";
 import { AppError, type AppErrorData } from "../errors.ts";
 import type { ImportCandidate } from "../models/import.ts";
-import { readOptions } from "./admin_json.ts";
+import type { Schema } from "../schema.ts";
+import { readChecked } from "./admin_json.ts";
 import { errorBody } from "./error_response.ts";
 import type { GatewayEnv } from "./gateway_env.ts";
 import type { Parts } from "./parts.ts";
@@ -15,12 +16,27 @@ export type ImportParts = Pick<Parts, "config" | "fits" | "imports">;
 const MOST_PATHS = 100;
 const LONGEST_PATH = 4_096;
 
+export const IMPORT_BODY = {
+  type: "object",
+  properties: {
+    paths: {
+      type: "array",
+      items: { type: "string", minLength: 1, maxLength: LONGEST_PATH },
+      minItems: 1,
+      maxItems: MOST_PATHS,
+      wanted: `a list of 1 to ${MOST_PATHS} paths, as GET /admin/import lists them`,
+    },
+  },
+  required: ["paths"],
+  additionalProperties: false,
+} as const satisfies Schema;
+
 export function importRoutes(parts: ImportParts): Hono<GatewayEnv> {
   const routes = new Hono<GatewayEnv>();
   routes.get("/admin/import", async (c) => c.json(await list(parts)));
   routes.post("/admin/import", async (c) => {
-    const { paths } = await readOptions(parts, c, { fields: ["paths"] });
-    const candidates = await parts.imports.register(checkPaths(paths));
+    const { paths } = await readChecked(parts, c, IMPORT_BODY);
+    const candidates = await parts.imports.register(paths);
     return c.json(candidates.map((candidate) => importRow(parts, candidate)), 201);
   });
   return routes;
@@ -63,15 +79,4 @@ function importRow(parts: ImportParts, candidate: ImportCandidate): ImportRow {
 
 function bodyOf(error: AppErrorData | null): ErrorBody | null {
   return error === null ? null : errorBody(AppError.fromData(error));
-}
-
-function checkPaths(paths: unknown): string[] {
-  const isList = Array.isArray(paths) && paths.length > 0 && paths.length <= MOST_PATHS &&
-    paths.every((path) => typeof path === "string" && path !== "" && path.length <= LONGEST_PATH);
-  if (isList) return paths;
-  throw new AppError(
-    "invalid_request",
-    `Cannot import without paths: set "paths" to a list of 1 to ${MOST_PATHS} paths, as GET /admin/import lists them`,
-    { param: "paths" },
-  );
 }

@@ -6,7 +6,14 @@ import { AppError } from "../errors.ts";
 import type { GatewayEnv } from "./gateway_env.ts";
 import { type JsonObject, parseJson, readBody } from "./json_body.ts";
 import type { Parts } from "./parts.ts";
-import { checkBody, type Schema } from "./schema.ts";
+import { checkBody, type Checked, type Schema } from "../schema.ts";
+
+/** Of routes that take nothing: what somebody sends all the same must not be lost in silence. */
+export const NO_FIELDS = {
+  type: "object",
+  properties: {},
+  additionalProperties: false,
+} as const satisfies Schema;
 
 /** The body as an object. Errors: those of `readBody` and `parseJson`. */
 export async function readObject(
@@ -17,37 +24,13 @@ export async function readObject(
 }
 
 /** The body as this schema has it; none at all is an object without fields. */
-export async function readChecked(
+export async function readChecked<const S extends Schema>(
   parts: Pick<Parts, "config">,
   context: Context<GatewayEnv>,
-  schema: Schema,
-): Promise<JsonObject> {
+  schema: S,
+): Promise<Checked<S>> {
   const bytes = await readBody(context.req.raw, parts.config().bodyLimitBytes);
-  const body = bytes.length === 0 ? {} : parseJson(bytes);
-  checkBody(schema, body);
-  return body;
-}
-
-/** The same where the body may be left out; fields other than `fields` are refused. */
-export async function readOptions(
-  parts: Pick<Parts, "config">,
-  context: Context<GatewayEnv>,
-  { fields }: { fields: readonly string[] },
-): Promise<JsonObject> {
-  const bytes = await readBody(context.req.raw, parts.config().bodyLimitBytes);
-  const options = bytes.length === 0 ? {} : parseJson(bytes);
-  for (const name of Object.keys(options)) {
-    if (fields.includes(name)) continue;
-    const shown = name.slice(0, 100);
-    throw new AppError(
-      "invalid_request",
-      `Cannot use ${JSON.stringify(shown)} here: there is ${
-        fields.length === 0 ? "nothing to set" : fields.map((each) => `"${each}"`).join(", ")
-      }`,
-      { param: shown },
-    );
-  }
-  return options;
+  return checkBody(schema, bytes.length === 0 ? {} : parseJson(bytes));
 }
 
 /** `true`, `false` or left out. */

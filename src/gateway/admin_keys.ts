@@ -2,16 +2,15 @@
 
 import { Hono } from "@hono/hono";
 
-import type { KeyScope } from "../api_types.ts";
 import { AppError } from "../errors.ts";
 import { readChecked } from "./admin_json.ts";
 import type { GatewayEnv } from "./gateway_env.ts";
 import type { Parts } from "./parts.ts";
-import type { Schema } from "./schema.ts";
+import type { Schema } from "../schema.ts";
 
 const LONGEST_NAME = 100;
 
-export const NEW_KEY: Schema = {
+export const NEW_KEY_BODY = {
   type: "object",
   properties: {
     name: {
@@ -29,14 +28,14 @@ export const NEW_KEY: Schema = {
   },
   required: ["name"],
   additionalProperties: false,
-};
+} as const satisfies Schema;
 
 export function keyRoutes(parts: Pick<Parts, "config" | "keys">): Hono<GatewayEnv> {
   const routes = new Hono<GatewayEnv>();
   routes.get("/admin/keys", (c) => c.json(parts.keys.list()));
   routes.post("/admin/keys", async (c) => {
-    const { name, scope = "use" } = await readChecked(parts, c, NEW_KEY);
-    const key = await parts.keys.make({ name: nameOf(name as string), scope: scope as KeyScope });
+    const { name, scope = "use" } = await readChecked(parts, c, NEW_KEY_BODY);
+    const key = await parts.keys.make({ name: nameOf(name), scope });
     return c.json(key, 201);
   });
   routes.delete("/admin/keys/:id", (c) => {

@@ -5,13 +5,29 @@ import { type Context, Hono } from "@hono/hono";
 import { AppError } from "../errors.ts";
 import { type HostCalls, PLACES } from "../host/messages.ts";
 import type { Model } from "../models/library.ts";
-import { flagOf, readOptions } from "./admin_json.ts";
+import type { Schema } from "../schema.ts";
+import { flagOf, NO_FIELDS, readChecked } from "./admin_json.ts";
+import { KEEP_ALIVE } from "./body_fields.ts";
 import { findModel } from "./find_model.ts";
 import type { GatewayEnv } from "./gateway_env.ts";
 import { logStream } from "./log_stream.ts";
 import { modelRow } from "./model_rows.ts";
 import { keepAliveOf } from "./model_request.ts";
 import type { Parts } from "./parts.ts";
+
+export const LOAD_BODY = {
+  type: "object",
+  properties: { keep_alive: KEEP_ALIVE },
+  additionalProperties: false,
+} as const satisfies Schema;
+
+export const UNLOAD_BODY = {
+  type: "object",
+  properties: {
+    force: { type: "boolean", default: false, description: "End answers in progress at once" },
+  },
+  additionalProperties: false,
+} as const satisfies Schema;
 
 type AdminContext = Context<GatewayEnv, "/admin/models/:id">;
 
@@ -43,7 +59,7 @@ export function modelOf(parts: Parts, c: AdminContext): Model | Promise<Model> {
 async function load(parts: Parts, c: AdminContext): Promise<Response> {
   const model = await modelOf(parts, c);
   const wait = flagOf(c.req.query("wait"), "wait") ?? true;
-  const keepAliveMs = keepAliveOf(await readOptions(parts, c, { fields: ["keep_alive"] }));
+  const keepAliveMs = keepAliveOf(await readChecked(parts, c, LOAD_BODY));
   const loading = parts.orchestrator.load(model, {
     ...(keepAliveMs !== undefined && { keepAliveMs }),
   });
@@ -58,8 +74,7 @@ async function load(parts: Parts, c: AdminContext): Promise<Response> {
 
 async function unload(parts: Parts, c: AdminContext): Promise<Response> {
   const model = await modelOf(parts, c);
-  const options = await readOptions(parts, c, { fields: ["force"] });
-  const force = flagOf(options.force, "force") ?? false;
+  const { force = false } = await readChecked(parts, c, UNLOAD_BODY);
   await parts.orchestrator.unload(model.id, { force });
   return c.json(modelRow(parts, model));
 }
@@ -71,7 +86,7 @@ async function pin(
 ): Promise<Response> {
   const { orchestrator, registry } = parts;
   const model = await modelOf(parts, c);
-  await readOptions(parts, c, { fields: [] });
+  await readChecked(parts, c, NO_FIELDS);
   registry.setSettings(model.id, { ...registry.settingsOf(model.id), pinned });
   orchestrator.pin(model, pinned);
   return c.json(modelRow(parts, model));
@@ -98,7 +113,7 @@ export function askCommand(
 async function deleteModel(parts: Parts, c: AdminContext): Promise<Response> {
   // By its exact ID: an alias must not take a file away.
   const id = c.req.param("id");
-  await readOptions(parts, c, { fields: [] });
+  await readChecked(parts, c, NO_FIELDS);
   const state = parts.orchestrator.stateOf(parts.orchestrator.shownEntry(id)?.key ?? id);
   if (state === "loading" || state === "ready" || state === "stopping") {
     throw new AppError(

@@ -4,19 +4,24 @@
 import { Hono } from "@hono/hono";
 import { AppError } from "../errors.ts";
 import type { Model } from "../models/library.ts";
+import { COUNT_TOKENS_BODY, MESSAGES_BODY } from "./anthropic_bodies.ts";
 import type { GatewayEnv } from "./gateway_env.ts";
 import { forwardByBody } from "./model_request.ts";
 import type { Parts } from "./parts.ts";
+import type { Schema } from "../schema.ts";
 
-const FORWARDED = ["/v1/messages", "/v1/messages/count_tokens"];
+const FORWARDED: readonly [path: string, body: Schema][] = [
+  ["/v1/messages", MESSAGES_BODY],
+  ["/v1/messages/count_tokens", COUNT_TOKENS_BODY],
+];
 /** Of the list, as Anthropic's own server has them. */
 const DEFAULT_LIMIT = 20;
 const MOST_LIMIT = 1_000;
 
 export function anthropicRoutes(parts: Parts): Hono<GatewayEnv> {
   const routes = new Hono<GatewayEnv>();
-  for (const path of FORWARDED) {
-    const route = { path, mode: "chat", dialect: "anthropic" } as const;
+  for (const [path, body] of FORWARDED) {
+    const route = { path, mode: "chat", body, dialect: "anthropic" } as const;
     routes.post(path, (context) => forwardByBody(parts, context, route));
   }
   return routes;

@@ -2,16 +2,32 @@
 
 import { type Context, Hono } from "@hono/hono";
 import type { GenerateAnswer } from "../api_types.ts";
-import { AppError } from "../errors.ts";
 import type { Model } from "../models/library.ts";
+import { KEEP_ALIVE, MODEL, orNull, STREAM } from "./body_fields.ts";
 import { findModel } from "./find_model.ts";
 import { forward, type Upstream } from "./forward.ts";
 import type { GatewayEnv } from "./gateway_env.ts";
 import { parseJson, readBody } from "./json_body.ts";
-import { keepAliveOf, modelName } from "./model_request.ts";
+import { keepAliveOf } from "./model_request.ts";
 import type { Parts } from "./parts.ts";
+import { checkBody, type Schema } from "../schema.ts";
 import { modeBeside } from "./serving_mode.ts";
 import { sseEvents } from "./sse_events.ts";
+
+export const GENERATE_BODY = {
+  type: "object",
+  properties: {
+    model_id: MODEL,
+    model: orNull("string", { description: "The same" }),
+    prompt: { type: "string", examples: ["hi"] },
+    stream: STREAM,
+    max_tokens: orNull("number", { description: "Write at most this many tokens" }),
+    temperature: orNull("number"),
+    stop: { type: ["string", "array", "null"], description: "Texts that end the answer" },
+    keep_alive: KEEP_ALIVE,
+  },
+  required: ["prompt"],
+} as const satisfies Schema;
 
 export function generateRoutes(parts: Parts): Hono<GatewayEnv> {
   const routes = new Hono<GatewayEnv>();
@@ -20,20 +36,20 @@ export function generateRoutes(parts: Parts): Hono<GatewayEnv> {
 }
 
 async function generate(parts: Parts, context: Context<GatewayEnv>): Promise<Response> {
-  const body = parseJson(await readBody(context.req.raw, parts.config().bodyLimitBytes));
-  const model = await findModel(parts, modelName(body.model_id ?? body.model));
-  const stream = optional(body, "stream", "boolean") ?? false;
+  const bytes = await readBody(context.req.raw, parts.config().bodyLimitBytes);
+  const body = checkBody(GENERATE_BODY, parseJson(bytes));
+  const { prompt, max_tokens, temperature, stop } = body;
+  const model = await findModel(parts, body.model_id ?? body.model ?? null);
+  const stream = body.stream ?? false;
   const chat = model.facts === null || model.facts.chatTemplate !== null;
   const upstreamBody = {
-    ...(chat ? { messages: [{ role: "user", content: promptOf(body) }] } : {
-      prompt: promptOf(body),
-    }),
+    ...(chat ? { messages: [{ role: "user", content: prompt }] } : { prompt }),
     model: model.id,
     stream,
     ...(stream && { stream_options: { include_usage: true } }),
-    max_tokens: optional(body, "max_tokens", "number"),
-    temperature: optional(body, "temperature", "number"),
-    stop: body.stop,
+    max_tokens: max_tokens ?? undefined,
+    temperature: temperature ?? undefined,
+    stop,
   };
   return await forward(parts, {
     context,
@@ -45,29 +61,6 @@ async function generate(parts: Parts, context: Context<GatewayEnv>): Promise<Res
     keepAliveMs: keepAliveOf(body),
     whole: (upstream) => wholeAnswer(model, upstream),
     chunks: (upstream, chunks) => streamedAnswer(model, { upstream, chunks }),
-  });
-}
-
-function promptOf(body: Record<string, unknown>): string {
-  if (typeof body.prompt === "string") return body.prompt;
-  throw new AppError(
-    "invalid_request",
-    'Cannot read "prompt": send {"model_id": "hello", "prompt": "hi"}',
-    { param: "prompt" },
-  );
-}
-
-function optional<T extends "boolean" | "number">(
-  body: Record<string, unknown>,
-  name: string,
-  type: T,
-): (T extends "boolean" ? boolean : number) | undefined {
-  const value = body[name];
-  if (value === undefined || value === null) return undefined;
-  const found: string = typeof value;
-  if (found === type) return value as T extends "boolean" ? boolean : number;
-  throw new AppError("invalid_request", `Cannot read "${name}": it must be a ${type}`, {
-    param: name,
   });
 }
 

@@ -12,12 +12,14 @@ import { parseJson, readBody } from "./json_body.ts";
 import { forwardAnnounced, loadingWish } from "./loading_stream.ts";
 import { checkMedia } from "./media.ts";
 import type { Parts } from "./parts.ts";
+import { checkBody, type Schema } from "../schema.ts";
 import { modeBeside, type ServingMode } from "./serving_mode.ts";
 
 export interface ModelRoute {
   /** At the instance. */
   path: string;
   mode: ServingMode;
+  body: Schema;
   dialect?: Dialect;
 }
 
@@ -25,10 +27,11 @@ export interface ModelRoute {
 export async function forwardByBody(
   parts: Parts,
   context: Context<GatewayEnv>,
-  { path, mode, dialect }: ModelRoute,
+  { path, mode, body: schema, dialect }: ModelRoute,
 ): Promise<Response> {
   const bytes = await readBody(context.req.raw, parts.config().bodyLimitBytes);
   const body = parseJson(bytes);
+  checkBody(schema, body);
   const model = await findModel(parts, modelName(body.model));
   checkMedia(body, model);
   const stream = body.stream === true;

@@ -3,6 +3,7 @@
 
 import type { Context } from "@hono/hono";
 import type { Model } from "../models/library.ts";
+import type { Schema } from "../schema.ts";
 import type { LoadWishes } from "../orchestrator/load_wishes.ts";
 import { forward, type Upstream } from "./forward.ts";
 import type { GatewayEnv } from "./gateway_env.ts";
@@ -50,9 +51,10 @@ export interface OllamaCall {
 export async function readCall(
   parts: OllamaParts,
   context: Context<GatewayEnv>,
+  schema: Schema,
 ): Promise<OllamaCall> {
   const startedMs = performance.now();
-  const fields = await readFields(parts, context);
+  const fields = await readFields(parts, context, schema);
   const name = namedModel(fields);
   const stream = flagOf(fields, "stream") ?? true;
   const keepAliveMs = keepAliveOf(fields);

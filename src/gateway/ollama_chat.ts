@@ -3,6 +3,7 @@
 import { type Context, Hono } from "@hono/hono";
 import type { GatewayEnv } from "./gateway_env.ts";
 import type { JsonObject } from "./json_body.ts";
+import { OLLAMA_CHAT_BODY } from "./ollama_bodies.ts";
 import type { Piece } from "./ollama_answer.ts";
 import {
   answerCall,
@@ -31,7 +32,7 @@ export function ollamaChatRoutes(parts: OllamaParts): Hono<GatewayEnv> {
 }
 
 async function chat(parts: OllamaParts, context: Context<GatewayEnv>): Promise<Response> {
-  const call = await readCall(parts, context);
+  const call = await readCall(parts, context, OLLAMA_CHAT_BODY);
   const messages = chatMessages(listOf(call.fields, "messages") ?? []);
   const asked = askedFor(call, messages);
   if (messages.length === 0) {

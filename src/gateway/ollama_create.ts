@@ -12,6 +12,7 @@ import { DEFAULT_MODEL_SETTINGS } from "../models/model_settings.ts";
 import { changeSettings } from "./admin_model_settings.ts";
 import type { GatewayEnv } from "./gateway_env.ts";
 import type { JsonObject } from "./json_body.ts";
+import { OLLAMA_CREATE_BODY } from "./ollama_bodies.ts";
 import { flagOf, objectOf, readFields, requiredName, textOf, wrong } from "./ollama_fields.ts";
 import { copyFiles, modelNamed, namesFor, nameTaken, offered } from "./ollama_manage.ts";
 import { findNamed, idFromName } from "./ollama_names.ts";
@@ -40,7 +41,7 @@ interface Wish {
 }
 
 async function create(parts: CreateParts, context: Context<GatewayEnv>): Promise<Response> {
-  const fields = await readFields(parts, context);
+  const fields = await readFields(parts, context, OLLAMA_CREATE_BODY);
   const stream = flagOf(fields, "stream") ?? true;
   const wish = readWish(fields);
   return await progressAnswer(making(parts, wish), { stream, log: parts.log });

@@ -5,6 +5,7 @@ import { AppError } from "../errors.ts";
 import { forward, type Upstream } from "./forward.ts";
 import type { GatewayEnv } from "./gateway_env.ts";
 import type { JsonObject } from "./json_body.ts";
+import { OLLAMA_EMBED_BODY, OLLAMA_EMBEDDINGS_BODY } from "./ollama_bodies.ts";
 import { loadOnly, type OllamaCall, type OllamaParts, readCall } from "./ollama_call.ts";
 import { countOf, flagOf, textOf, wrong } from "./ollama_fields.ts";
 import { measured } from "./ollama_stream.ts";
@@ -31,7 +32,7 @@ interface Embedded {
 }
 
 async function embed(parts: OllamaParts, context: Context<GatewayEnv>): Promise<Response> {
-  const call = await readCall(parts, context);
+  const call = await readCall(parts, context, OLLAMA_EMBED_BODY);
   const input = inputsOf(call.fields.input);
   const dimensions = countOf(call.fields, "dimensions", { from: 1, to: MOST_DIMENSIONS });
   const answer = (embeddings: number[][], metrics: Record<string, number>) =>
@@ -53,7 +54,7 @@ async function embed(parts: OllamaParts, context: Context<GatewayEnv>): Promise<
 }
 
 async function embedOne(parts: OllamaParts, context: Context<GatewayEnv>): Promise<Response> {
-  const call = await readCall(parts, context);
+  const call = await readCall(parts, context, OLLAMA_EMBEDDINGS_BODY);
   const prompt = textOf(call.fields, "prompt") ?? "";
   if (prompt === "") {
     await loadOnly(parts, call, {});

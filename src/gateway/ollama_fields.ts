@@ -2,6 +2,7 @@
 
 import type { Context } from "@hono/hono";
 import { AppError } from "../errors.ts";
+import { checkBody, type Schema } from "../schema.ts";
 import type { GatewayEnv } from "./gateway_env.ts";
 import { type JsonObject, parseJson, readBody } from "./json_body.ts";
 import type { Parts } from "./parts.ts";
@@ -10,10 +11,11 @@ import type { Parts } from "./parts.ts";
 export async function readFields(
   parts: Pick<Parts, "config">,
   context: Context<GatewayEnv>,
+  schema: Schema,
 ): Promise<JsonObject> {
   const bytes = await readBody(context.req.raw, parts.config().bodyLimitBytes);
   if (bytes.length === 0) throw new AppError("invalid_request", "missing request body");
-  return parseJson(bytes);
+  return checkBody(schema, parseJson(bytes));
 }
 
 export function textOf(fields: JsonObject, name: string): string | null {

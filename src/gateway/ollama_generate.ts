@@ -4,6 +4,7 @@ import { type Context, Hono } from "@hono/hono";
 import { AppError } from "../errors.ts";
 import type { GatewayEnv } from "./gateway_env.ts";
 import type { JsonObject } from "./json_body.ts";
+import { OLLAMA_GENERATE_BODY } from "./ollama_bodies.ts";
 import type { Piece } from "./ollama_answer.ts";
 import {
   answerCall,
@@ -35,7 +36,7 @@ export function ollamaGenerateRoutes(parts: OllamaParts): Hono<GatewayEnv> {
 }
 
 async function generate(parts: OllamaParts, context: Context<GatewayEnv>): Promise<Response> {
-  const call = await readCall(parts, context);
+  const call = await readCall(parts, context, OLLAMA_GENERATE_BODY);
   const wish = readWish(call.fields);
   if (wish.prompt === "" && wish.suffix === null && wish.media.length === 0) {
     return await loadOnly(parts, call, { response: "" });

@@ -6,6 +6,7 @@ import type { Model } from "../models/library.ts";
 import { canLink, linkModel } from "../models/model_copy.ts";
 import { changeSettings } from "./admin_model_settings.ts";
 import type { GatewayEnv } from "./gateway_env.ts";
+import { OLLAMA_COPY_BODY, OLLAMA_DELETE_BODY } from "./ollama_bodies.ts";
 import { readFields, requiredName } from "./ollama_fields.ts";
 import { findNamed, idFromName, plainName } from "./ollama_names.ts";
 import type { Parts } from "./parts.ts";
@@ -18,7 +19,7 @@ export function ollamaManageRoutes(parts: Parts): Hono<GatewayEnv> {
 }
 
 async function copy(parts: Parts, context: Context<GatewayEnv>): Promise<Response> {
-  const fields = await readFields(parts, context);
+  const fields = await readFields(parts, context, OLLAMA_COPY_BODY);
   const source = requiredName(fields, "source");
   const destination = requiredName(fields, "destination");
   const model = await findNamed(parts, source);
@@ -89,7 +90,7 @@ async function addAlias(
 }
 
 async function remove(parts: Parts, context: Context<GatewayEnv>): Promise<Response> {
-  const fields = await readFields(parts, context);
+  const fields = await readFields(parts, context, OLLAMA_DELETE_BODY);
   const name = requiredName(fields, "model", "name");
   const model = await findNamed(parts, name);
   const { aliases } = parts.registry.settingsOf(model.id);

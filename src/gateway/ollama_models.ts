@@ -7,6 +7,7 @@ import type { Model } from "../models/library.ts";
 import type { Entry } from "../orchestrator/entry.ts";
 import type { GatewayEnv } from "./gateway_env.ts";
 import type { JsonObject } from "./json_body.ts";
+import { OLLAMA_SHOW_BODY } from "./ollama_bodies.ts";
 import {
   capabilitiesOf,
   detailsOf,
@@ -90,7 +91,7 @@ async function running(parts: Parts, context: Context<GatewayEnv>): Promise<Resp
 }
 
 async function show(parts: Parts, context: Context<GatewayEnv>): Promise<Response> {
-  const fields = await readFields(parts, context);
+  const fields = await readFields(parts, context, OLLAMA_SHOW_BODY);
   const system = textOf(fields, "system");
   const { sampling } = readOptions(objectOf(fields, "options"));
   const isVerbose = flagOf(fields, "verbose") ?? false;

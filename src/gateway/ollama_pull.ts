@@ -10,6 +10,7 @@ import type { RegistryDownloads } from "../models/registry_downloads.ts";
 import { abortableDelay } from "../within.ts";
 import { changeSettings } from "./admin_model_settings.ts";
 import type { GatewayEnv } from "./gateway_env.ts";
+import { OLLAMA_PULL_BODY } from "./ollama_bodies.ts";
 import { flagOf, readFields, requiredName } from "./ollama_fields.ts";
 import { modelNamed } from "./ollama_manage.ts";
 import { plainName } from "./ollama_names.ts";
@@ -27,7 +28,7 @@ export function ollamaPullRoutes(parts: Parts): Hono<GatewayEnv> {
 }
 
 async function pull(parts: Parts, context: Context<GatewayEnv>): Promise<Response> {
-  const fields = await readFields(parts, context);
+  const fields = await readFields(parts, context, OLLAMA_PULL_BODY);
   const name = requiredName(fields, "model", "name");
   const stream = flagOf(fields, "stream") ?? true;
   await parts.library.upToDate();

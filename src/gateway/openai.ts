@@ -8,30 +8,39 @@ import { findModel } from "./find_model.ts";
 import type { GatewayEnv } from "./gateway_env.ts";
 import { forwardByBody } from "./model_request.ts";
 import { stateOf } from "./model_rows.ts";
+import {
+  CHAT_BODY,
+  COMPLETION_BODY,
+  CONTROL_BODY,
+  EMBEDDINGS_BODY,
+  RERANK_BODY,
+  RESPONSES_BODY,
+} from "./openai_bodies.ts";
 import type { Parts } from "./parts.ts";
+import type { Schema } from "../schema.ts";
 import type { ServingMode } from "./serving_mode.ts";
 import { transcriptionRoutes } from "./transcriptions.ts";
 
 /** Routes that name their model in the body, and what an instance of it must run for. */
-const FORWARDED: readonly [path: string, mode: ServingMode][] = [
-  ["/v1/chat/completions", "chat"],
-  ["/v1/chat/completions/input_tokens", "chat"],
-  ["/v1/chat/completions/control", "chat"],
-  ["/v1/completions", "chat"],
-  ["/v1/responses", "chat"],
-  ["/v1/responses/input_tokens", "chat"],
-  ["/v1/embeddings", "embedding"],
-  ["/v1/rerank", "rerank"],
-  ["/v1/reranking", "rerank"],
+const FORWARDED: readonly [path: string, mode: ServingMode, body: Schema][] = [
+  ["/v1/chat/completions", "chat", CHAT_BODY],
+  ["/v1/chat/completions/input_tokens", "chat", CHAT_BODY],
+  ["/v1/chat/completions/control", "chat", CONTROL_BODY],
+  ["/v1/completions", "chat", COMPLETION_BODY],
+  ["/v1/responses", "chat", RESPONSES_BODY],
+  ["/v1/responses/input_tokens", "chat", RESPONSES_BODY],
+  ["/v1/embeddings", "embedding", EMBEDDINGS_BODY],
+  ["/v1/rerank", "rerank", RERANK_BODY],
+  ["/v1/reranking", "rerank", RERANK_BODY],
   // As llama-server and the servers that it took them from have them.
-  ["/rerank", "rerank"],
-  ["/reranking", "rerank"],
+  ["/rerank", "rerank", RERANK_BODY],
+  ["/reranking", "rerank", RERANK_BODY],
 ];
 
 export function openaiRoutes(parts: Parts): Hono<GatewayEnv> {
   const routes = new Hono<GatewayEnv>();
-  for (const [path, mode] of FORWARDED) {
-    routes.post(path, (context) => forwardByBody(parts, context, { path, mode }));
+  for (const [path, mode, body] of FORWARDED) {
+    routes.post(path, (context) => forwardByBody(parts, context, { path, mode, body }));
   }
   routes.route("/", transcriptionRoutes(parts));
   routes.get("/v1/models", async (context) => {

@@ -3,6 +3,7 @@
 
 import type { ModelSettings, Sampling } from "../api_types.ts";
 import { AppError } from "../errors.ts";
+import { isOfSchema, type Schema, wantedWords } from "../schema.ts";
 
 /** Nothing chosen: every value is left to the rules. Read-only; spread it for a changed copy. */
 export const DEFAULT_MODEL_SETTINGS: Readonly<ModelSettings> = Object.freeze({
@@ -23,39 +24,78 @@ export const DEFAULT_MODEL_SETTINGS: Readonly<ModelSettings> = Object.freeze({
   draft_model: null,
 });
 
-type Check = (value: unknown) => boolean;
+const COUNT = { type: ["integer", "null"], minimum: 1 } as const;
+const TEXT = { type: ["string", "null"], wanted: "text or null" } as const;
+const TEXTS = { type: "array", items: { type: "string" }, wanted: "a list of texts" } as const;
+const NUMBER = { type: "number" } as const;
 
-const CHECKS: Readonly<Record<keyof ModelSettings, { test: Check; wanted: string }>> = {
-  threads: { test: orNull(countFrom(1)), wanted: "a whole number from 1, or null" },
-  context: { test: orNull(countFrom(1)), wanted: "a whole number of tokens from 1, or null" },
-  gpu_layers: { test: orNull(countFrom(0)), wanted: "a whole number from 0, or null" },
-  parallel: { test: orNull(countFrom(1)), wanted: "a whole number from 1, or null" },
-  cache_type_k: { test: orNull(isText), wanted: "text or null" },
-  cache_type_v: { test: orNull(isText), wanted: "text or null" },
-  extra_args: { test: isTexts, wanted: "a list of texts" },
-  aliases: { test: isTexts, wanted: "a list of texts" },
-  keep_alive: { test: (v) => v === null || isText(v) || isNumber(v), wanted: "a duration or null" },
-  pinned: { test: (value) => typeof value === "boolean", wanted: "true or false" },
-  system_prompt: { test: orNull(isText), wanted: "text or null" },
-  sampling: { test: isSampling, wanted: "an object of sampling numbers" },
-  chat_template: { test: orNull(isText), wanted: "text or null" },
-  lora: { test: isTexts, wanted: "a list of texts" },
-  draft_model: { test: orNull(isText), wanted: "text or null" },
+const SAMPLING: Readonly<Record<keyof Sampling, Schema>> = {
+  temperature: NUMBER,
+  top_p: NUMBER,
+  top_k: NUMBER,
+  min_p: NUMBER,
+  typical_p: NUMBER,
+  repeat_penalty: NUMBER,
+  repeat_last_n: NUMBER,
+  presence_penalty: NUMBER,
+  frequency_penalty: NUMBER,
+  seed: NUMBER,
+  max_tokens: NUMBER,
+  stop: TEXTS,
 };
 
-const SAMPLING_CHECKS: Readonly<Record<keyof Sampling, Check>> = {
-  temperature: isNumber,
-  top_p: isNumber,
-  top_k: isNumber,
-  min_p: isNumber,
-  typical_p: isNumber,
-  repeat_penalty: isNumber,
-  repeat_last_n: isNumber,
-  presence_penalty: isNumber,
-  frequency_penalty: isNumber,
-  seed: isNumber,
-  max_tokens: isNumber,
-  stop: isTexts,
+const FIELDS: Readonly<Record<keyof ModelSettings, Schema>> = {
+  threads: {
+    ...COUNT,
+    wanted: "a whole number from 1, or null",
+    description: "CPU threads; null = the server's default",
+  },
+  context: {
+    ...COUNT,
+    wanted: "a whole number of tokens from 1, or null",
+    description: "Tokens that one slot can hold; null = what fits",
+  },
+  gpu_layers: {
+    type: ["integer", "null"],
+    minimum: 0,
+    wanted: "a whole number from 0, or null",
+    description: "Layers on the GPU; null = what fits",
+  },
+  parallel: {
+    ...COUNT,
+    wanted: "a whole number from 1, or null",
+    description: "Answers at the same time; null = 1",
+  },
+  cache_type_k: { ...TEXT, description: "Number format of the keys of the cache" },
+  cache_type_v: { ...TEXT, description: "Number format of the values of the cache" },
+  extra_args: {
+    ...TEXTS,
+    description: "More arguments of llama-server, of a list of allowed ones",
+  },
+  aliases: { ...TEXTS, description: "More names of the model" },
+  keep_alive: {
+    type: ["string", "number", "null"],
+    wanted: "a duration or null",
+    description: 'Idle time before it is unloaded: "10m", seconds, -1 for ever; null = the default',
+  },
+  pinned: { type: "boolean", description: "Never unload it by time or for another model" },
+  system_prompt: { ...TEXT, description: "For requests that have none" },
+  sampling: {
+    type: "object",
+    properties: SAMPLING,
+    additionalProperties: false,
+    wanted: "an object of sampling numbers",
+  },
+  chat_template: { ...TEXT, description: "Instead of the one in the model's file" },
+  lora: { ...TEXTS, description: "Paths of adapters" },
+  draft_model: { ...TEXT, description: "Path of a small model that guesses ahead" },
+};
+
+/** All of it, as a user may send it. */
+export const MODEL_SETTINGS: Schema = {
+  type: "object",
+  properties: FIELDS,
+  additionalProperties: false,
 };
 
 /**
@@ -66,9 +106,9 @@ const SAMPLING_CHECKS: Readonly<Record<keyof Sampling, Check>> = {
  */
 export function parseModelSettings(json: unknown): ModelSettings {
   if (isObject(json)) {
-    const unknown = Object.keys(json).find((field) => !Object.hasOwn(CHECKS, field));
+    const unknown = Object.keys(json).find((field) => !Object.hasOwn(FIELDS, field));
     if (unknown !== undefined) {
-      throw refusal(unknown, `left out: there are ${Object.keys(CHECKS).join(", ")}`);
+      throw refusal(unknown, `left out: there are ${Object.keys(FIELDS).join(", ")}`);
     }
   }
   return readModelSettings(json);
@@ -78,9 +118,9 @@ export function parseModelSettings(json: unknown): ModelSettings {
 export function readModelSettings(json: unknown): ModelSettings {
   if (!isObject(json)) throw refusal("settings", "a JSON object");
   const settings: Record<string, unknown> = { ...DEFAULT_MODEL_SETTINGS };
-  for (const [field, check] of Object.entries(CHECKS)) {
+  for (const [field, schema] of Object.entries(FIELDS)) {
     const value = Object.hasOwn(json, field) ? json[field] : settings[field];
-    if (!check.test(value)) throw refusal(field, check.wanted);
+    if (!isOfSchema(schema, value)) throw refusal(field, wantedWords(schema));
     settings[field] = structuredClone(value);
   }
   return settings as unknown as ModelSettings;
@@ -93,33 +133,6 @@ function refusal(field: string, wanted: string): AppError {
     `Cannot use the settings: ${JSON.stringify(shown)} must be ${wanted}`,
     { param: shown, values: { field: shown } },
   );
-}
-
-function orNull(test: Check): Check {
-  return (value) => value === null || test(value);
-}
-
-function countFrom(least: number): Check {
-  return (value) => Number.isSafeInteger(value) && (value as number) >= least;
-}
-
-function isNumber(value: unknown): boolean {
-  return Number.isFinite(value);
-}
-
-function isText(value: unknown): boolean {
-  return typeof value === "string";
-}
-
-function isTexts(value: unknown): boolean {
-  return Array.isArray(value) && value.every(isText);
-}
-
-function isSampling(value: unknown): boolean {
-  return isObject(value) &&
-    Object.entries(value).every(([name, entry]) =>
-      Object.hasOwn(SAMPLING_CHECKS, name) && SAMPLING_CHECKS[name as keyof Sampling](entry)
-    );
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

@@ -1,7 +1,7 @@
 // What a body must look like, as a JSON Schema of a few keywords: requests are checked by it, and
 // /openapi.json shows the same object.
 
-import { AppError } from "../errors.ts";
+import { AppError } from "./errors.ts";
 
 export type JsonType = "string" | "number" | "integer" | "boolean" | "object" | "array" | "null";
 
@@ -14,11 +14,11 @@ export interface Schema {
   /** Other fields: refused with false, else passed over or of this schema. */
   readonly additionalProperties?: boolean | Schema;
   readonly items?: Schema;
-  readonly anyOf?: readonly Schema[];
   readonly minimum?: number;
   readonly maximum?: number;
   readonly minLength?: number;
   readonly maxLength?: number;
+  readonly minItems?: number;
   readonly maxItems?: number;
   readonly description?: string;
   readonly default?: unknown;
@@ -26,6 +26,30 @@ export interface Schema {
   /** What it must be, in words, where those made of the keywords would not help. */
   readonly wanted?: string;
 }
+
+interface ValueOfType {
+  string: string;
+  number: number;
+  integer: number;
+  boolean: boolean;
+  object: Record<string, unknown>;
+  array: unknown[];
+  null: null;
+}
+
+type ValueOf<S> = S extends { enum: readonly (infer V)[] } ? V
+  : S extends { type: "array"; items: infer I extends Schema } ? ValueOf<I>[]
+  : S extends { type: infer T }
+    ? ValueOfType[Extract<T extends readonly (infer U)[] ? U : T, keyof ValueOfType>]
+  : unknown;
+
+type RequiredOf<S> = S extends { required: readonly (infer N)[] } ? N : never;
+
+/** A body that `checkBody` has passed. */
+export type Checked<S extends Schema> = S extends { properties: infer P } ?
+    & { [N in keyof P as N extends RequiredOf<S> ? N : never]: ValueOf<P[N]> }
+    & { [N in keyof P as N extends RequiredOf<S> ? never : N]?: ValueOf<P[N]> }
+  : Record<string, unknown>;
 
 const SHOWN_CHARACTERS = 100;
 
@@ -39,9 +63,24 @@ const WORDS: Readonly<Record<JsonType, string>> = {
   null: "null",
 };
 
-/** Throws `invalid_request` with the field as `param` for the first that is not as it must be. */
-export function checkBody(schema: Schema, body: Record<string, unknown>): void {
+/** The body itself. Throws `invalid_request` with the field as `param` for the first that is wrong. */
+export function checkBody<const S extends Schema>(
+  schema: S,
+  body: Record<string, unknown>,
+): Checked<S> {
   checkObject(schema, { value: body, at: "" });
+  return body as Checked<S>;
+}
+
+/** Whether a value by itself is as the schema has it. */
+export function isOfSchema(schema: Schema, value: unknown): boolean {
+  try {
+    check(schema, { value, at: "" });
+    return true;
+  } catch (error) {
+    if (error instanceof AppError) return false;
+    throw error;
+  }
 }
 
 interface Field {
@@ -52,10 +91,6 @@ interface Field {
 
 function check(schema: Schema, field: Field): void {
   const { value, at } = field;
-  if (schema.anyOf !== undefined) {
-    if (schema.anyOf.some((each) => fits(each, field))) return;
-    throw wrong(at, wantedWords(schema));
-  }
   if (!isOfType(schema, value) || !isInRange(schema, value)) throw wrong(at, wantedWords(schema));
   if (Array.isArray(value)) {
     const { items } = schema;
@@ -89,16 +124,6 @@ function checkObject(
   }
 }
 
-function fits(schema: Schema, field: Field): boolean {
-  try {
-    check(schema, field);
-    return true;
-  } catch (error) {
-    if (error instanceof AppError) return false;
-    throw error;
-  }
-}
-
 function isOfType({ type, enum: values }: Schema, value: unknown): boolean {
   if (values !== undefined && !values.includes(value as string)) return false;
   if (type === undefined) return true;
@@ -114,11 +139,11 @@ function isOne(type: JsonType, value: unknown): boolean {
     case "object":
       return typeof value === "object" && value !== null && !Array.isArray(value);
     case "integer":
-      return Number.isInteger(value);
+      return Number.isSafeInteger(value);
     case "string":
       return typeof value === "string";
     case "number":
-      return typeof value === "number";
+      return Number.isFinite(value);
     case "boolean":
       return typeof value === "boolean";
   }
@@ -133,36 +158,38 @@ function isInRange(schema: Schema, value: unknown): boolean {
     const { minLength = 0, maxLength = Infinity } = schema;
     return value.length >= minLength && value.length <= maxLength;
   }
-  return !Array.isArray(value) || value.length <= (schema.maxItems ?? Infinity);
+  if (!Array.isArray(value)) return true;
+  const { minItems = 0, maxItems = Infinity } = schema;
+  return value.length >= minItems && value.length <= maxItems;
 }
 
-/** `a string, or null`, `a whole number from 1 to 64`, `one of "use", "admin"` */
-function wantedWords(schema: Schema): string {
+/** What the schema asks for: `a string, or a list`, `a whole number from 1 to 64`, `"use" or "admin"` */
+export function wantedWords(schema: Schema): string {
   if (schema.wanted !== undefined) return schema.wanted;
-  if (schema.anyOf !== undefined) return schema.anyOf.map(wantedWords).join(", or ");
-  if (schema.enum !== undefined) {
-    return `one of ${schema.enum.map((value) => JSON.stringify(value)).join(", ")}`;
-  }
-  const types = [schema.type ?? []].flat();
+  // Null means left out: nobody is told to send it.
+  const values = schema.enum?.filter((value) => value !== null).map((each) => JSON.stringify(each));
+  if (values !== undefined) return values.join(", ").replace(/, ([^,]*)$/, " or $1");
+  const types = [schema.type ?? []].flat().filter((type) => type !== "null");
   return types.map((type) => WORDS[type] + rangeWords(schema, type)).join(", or ");
 }
 
 function rangeWords(schema: Schema, type: JsonType): string {
-  const isNumber = type === "number" || type === "integer";
-  const least = isNumber ? schema.minimum : type === "string" ? schema.minLength : undefined;
-  const most = isNumber
-    ? schema.maximum
-    : type === "string"
-    ? schema.maxLength
-    : type === "array"
-    ? schema.maxItems
-    : undefined;
-  const unit = isNumber ? "" : type === "string" ? " characters" : " items";
-  if (least !== undefined && most !== undefined) {
-    return isNumber ? ` from ${least} to ${most}` : ` of ${least} to ${most}${unit}`;
+  switch (type) {
+    case "number":
+    case "integer":
+      return between(schema.minimum, schema.maximum, "");
+    case "string":
+      return between(schema.minLength, schema.maxLength, " characters");
+    case "array":
+      return between(schema.minItems, schema.maxItems, " items");
+    default:
+      return "";
   }
-  if (least !== undefined) return isNumber ? ` from ${least} on` : ` of at least ${least}${unit}`;
-  return most === undefined ? "" : isNumber ? ` up to ${most}` : ` of at most ${most}${unit}`;
+}
+
+function between(least: number | undefined, most: number | undefined, unit: string): string {
+  if (least === undefined) return most === undefined ? "" : ` up to ${most}${unit}`;
+  return most === undefined ? ` from ${least}${unit} on` : ` from ${least} to ${most}${unit}`;
 }
 
 function inside(at: string, name: string): string {
