@@ -61,7 +61,7 @@ Deno.test("A connection on which nothing comes is left after the time that is se
   await using hub = await TestHub.start();
   const content = seededContent(1, 20 * MIB);
   order(hub, { content, cdn: (_, n) => n < 4 ? { stallAfterBytes: n * 700_001 } : null });
-  await using home = await DownloadHome.open(hub, { stallMs: 150 });
+  await using home = await DownloadHome.open(hub, { stallMs: 150, connections: 1 });
   const { id } = home.add(FILE);
   const waiting = await home.reach(id, "waiting");
   assert.equal(waiting.error?.code, "download_stalled");
@@ -173,7 +173,7 @@ Deno.test("A file of another size at the second host is not written, and the rig
   const content = seededContent(1, 20 * MIB);
   const other = seededContent(2, 21 * MIB);
   order(hub, { content, cdn: (_, n) => n === 1 ? { content: other } : null });
-  await using home = await DownloadHome.open(hub);
+  await using home = await DownloadHome.open(hub, { connections: 1 });
   await home.reach(home.add(FILE).id, "done");
   assert.ok(isContent(join(home.path, FILE), content));
   assert.deepEqual(reasons(home), ["download_changed"]);

@@ -45,7 +45,7 @@ export function checkNames(names: readonly string[]): void {
         ? "two files of the model have this name"
         : "this cannot be the name of a model file here. Names have letters, digits and . _ + ( ) @ = -, and end in .gguf"
     }`,
-    { values: { file: shown } },
+    { param: "file", values: { file: shown } },
   );
 }
 

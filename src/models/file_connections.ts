@@ -145,7 +145,7 @@ export class FileConnections {
 
   /** Waits until the connection may try again; throws where that is not its to decide. */
   async #afterFailure(error: unknown, signal: AbortSignal): Promise<void> {
-    if (!(error instanceof AppError) || error.code === "download_changed") throw error;
+    if (!(error instanceof AppError)) throw error;
     if (error instanceof RangeIgnoredError) this.#options.ignored.ranges++;
     const verdict = verdictOf(error, {
       failures: ++this.#failures,

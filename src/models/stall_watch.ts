@@ -1,15 +1,21 @@
-// Ends a wait for the network that lasts too long. Waits for the disk or for the speed limit are none.
+// Ends a wait for the network that lasts too long. Waits for the disk or for the speed limit are none,
+// nor is time in which this process itself did not run.
 
 import { AppError } from "../errors.ts";
+
+/** Looks in one stall time: a computer that slept, or was busy, has missed all but one of them. */
+const LOOKS = 10;
 
 export class StallWatch implements Disposable {
   readonly #stallMs: number;
   readonly #controller = new AbortController();
-  #sinceMs: number | null = null;
-  #timer: ReturnType<typeof setTimeout> | null = null;
+  readonly #timer: ReturnType<typeof setInterval>;
+  /** Looks since the present wait began; null while nothing is waited for. */
+  #looks: number | null = null;
 
   constructor(stallMs: number) {
     this.#stallMs = stallMs;
+    this.#timer = setInterval(() => this.#look(), stallMs / LOOKS);
   }
 
   /** Fires when a wait was too long. */
@@ -18,28 +24,20 @@ export class StallWatch implements Disposable {
   }
 
   async during<T>(wait: Promise<T>): Promise<T> {
-    this.#sinceMs = performance.now();
-    // One timer for many waits: it looks how long the present one lasts.
-    this.#timer ??= setTimeout(() => this.#look(), this.#stallMs);
+    this.#looks = 0;
     try {
       return await wait;
     } finally {
-      this.#sinceMs = null;
+      this.#looks = null;
     }
   }
 
   [Symbol.dispose](): void {
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    clearInterval(this.#timer);
   }
 
   #look(): void {
-    const waitedMs = this.#sinceMs === null ? 0 : performance.now() - this.#sinceMs;
-    // A timer may fire a fraction of a millisecond early.
-    const leftMs = this.#stallMs - waitedMs;
-    if (leftMs > 1) {
-      this.#timer = setTimeout(() => this.#look(), leftMs);
-      return;
-    }
+    if (this.#looks === null || this.#looks++ < LOOKS) return;
     const seconds = this.#stallMs / 1_000;
     this.#controller.abort(
       new AppError(
