@@ -4,7 +4,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 
 import { AppError } from "../src/errors.ts";
-import { readGgufFacts } from "../src/models/gguf.ts";
+import { type GgufFacts, readGgufFacts } from "../src/models/gguf.ts";
 import { readGgufPatiently } from "../src/models/gguf_windows.ts";
 import { ggufFile, ggufRefusal, helloBytes } from "./support/gguf_files.ts";
 import { put } from "./support/other_programs.ts";
@@ -37,7 +37,7 @@ Deno.test("readGgufPatiently() refuses what readGgufFacts() refuses, with the sa
   await using dir = await tempDir();
   const path = join(dir.path, "x.gguf");
   const whole = helloBytes();
-  async function outcome(read: typeof readGgufFacts): Promise<unknown> {
+  async function outcome(read: (path: string) => Promise<GgufFacts>): Promise<unknown> {
     try {
       return await read(path);
     } catch (error) {
