@@ -23,6 +23,7 @@ export const NEW_KEY_BODY = {
     scope: {
       enum: ["use", "admin"],
       default: "use",
+      examples: ["use"],
       description: "`use`: answers of models and the lists of them. `admin`: everything",
     },
   },

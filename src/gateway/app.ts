@@ -6,6 +6,7 @@ import { accessOf, doorAccessOf } from "./access.ts";
 import { adminRoutes } from "./admin.ts";
 import { anthropicRoutes } from "./anthropic.ts";
 import { dialectOf } from "./dialect.ts";
+import { docsRoutes } from "./docs.ts";
 import type { OpenDoor } from "./doors.ts";
 import { renderError } from "./error_response.ts";
 import type { GatewayEnv } from "./gateway_env.ts";
@@ -31,6 +32,15 @@ export interface Gateway {
     info: Deno.ServeHandlerInfo<Deno.NetAddr>,
     door: OpenDoor,
   ): Response | Promise<Response>;
+  /** Of the gateway's port. */
+  routes(): readonly AppRoute[];
+}
+
+export interface AppRoute {
+  /** `ALL` where it answers every method. */
+  method: string;
+  /** As Hono has it. */
+  path: string;
 }
 
 export function createGateway(parts: Parts): Gateway {
@@ -50,6 +60,7 @@ export function createGateway(parts: Parts): Gateway {
   app.route("/", upstreamRoutes(parts));
   app.route("/", adminRoutes(parts));
   app.route("/", metricsRoutes(parts));
+  app.route("/", docsRoutes(parts, { routes: () => routesOf(app) }));
   app.route("/", pageRoutes(parts));
   app.get("/health", (context) => context.json({ status: "ok" }));
   finish(app, parts);
@@ -71,6 +82,7 @@ export function createGateway(parts: Parts): Gateway {
     handle: (request, info) => fetch(app, request, { info, localPort: parts.port() }),
     handleDoor: (request, info, door) =>
       fetch(doorApp(parts, { guard: doorGuard, door }), request, { info, localPort: door.port }),
+    routes: () => routesOf(app),
   };
 }
 
@@ -92,6 +104,11 @@ function doorApp(
   finish(app, parts);
   doorApps.set(door, app);
   return app;
+}
+
+/** Without middleware, which answers nothing by itself and takes what comes next. */
+function routesOf(app: Hono<GatewayEnv>): AppRoute[] {
+  return app.routes.filter(({ handler }) => handler.length < 2);
 }
 
 function finish(app: Hono<GatewayEnv>, parts: Parts): void {

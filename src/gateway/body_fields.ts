@@ -23,7 +23,6 @@ export const KEEP_ALIVE = {
   type: ["string", "number", "null"],
   description:
     'How long the model stays loaded after this request: "10m", seconds, -1 for ever, 0 not at all',
-  examples: ["10m"],
 } as const satisfies Schema;
 
 const LOADING = {

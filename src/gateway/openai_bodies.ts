@@ -28,7 +28,7 @@ export const CHAT_BODY: Schema = {
     response_format: orNull("object", {
       description: "`json_object`, or `json_schema` with a schema that the answer will have",
     }),
-    stream_options: orNull("object", { examples: [{ include_usage: true }] }),
+    stream_options: orNull("object", { description: "`include_usage`: the counts at the end" }),
     chat_template_kwargs: orNull("object", { description: "For the model's own template" }),
   },
   required: ["messages"],
