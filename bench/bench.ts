@@ -8,6 +8,7 @@ import { direct } from "./contenders/direct.ts";
 import { nginx } from "./contenders/nginx.ts";
 import { ours } from "./contenders/ours.ts";
 import { router } from "./contenders/router.ts";
+import { measureDownloads } from "./download.ts";
 import { judge } from "./goals.ts";
 import { findLlamaServer } from "./llama_server.ts";
 import { readMachine } from "./machine.ts";
@@ -55,7 +56,8 @@ async function bench(options: BenchOptions, folder: string): Promise<number> {
   const startedAt = new Date();
   const toolOptions = { cache: join(RESULTS, "tools"), ignorePath: options.privateTools };
   const wrk = await findTool("wrk", toolOptions);
-  const nginxTool = options.contenders.has("nginx") ? await findTool("nginx", toolOptions) : null;
+  const wantsNginx = options.contenders.has("nginx") || options.rows.has("download");
+  const nginxTool = wantsNginx ? await findTool("nginx", toolOptions) : null;
   const llamaServer = await findLlamaServer(options.llamaServer);
   const machine = await readMachine({ llamaServer, wrk, nginx: nginxTool });
   const models = await writeModels(join(folder, "models"), {
@@ -79,6 +81,12 @@ async function bench(options: BenchOptions, folder: string): Promise<number> {
       await measuring.round(participants, roundsDone + 1);
       roundsDone++;
     }
+  }
+
+  if (options.rows.has("download")) {
+    const { rounds } = options;
+    const tools = { folder, llamaServer, nginx: nginxTool! };
+    measuring.samples.push(...await measureDownloads({ rounds, ...tools }));
   }
 
   const summary = new Summary(measuring.samples);

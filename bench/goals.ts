@@ -9,6 +9,9 @@ const READY_LIMIT_MS = 300;
 /** A dialect is a rewriting of the same events. */
 const DIALECT_LIMIT_MS = 1;
 
+/** A download's own memory: its buffers, whatever the file's size. */
+const DOWNLOAD_MEMORY_MB = 80;
+
 export interface Goal {
   readonly goal: string;
   /** Null where a part of it was not measured. */
@@ -37,6 +40,20 @@ export function judge(summary: Summary): Goal[] {
   for (const figure of ["ready ms", "ready first start ms"]) {
     goals.push(atMost(`${figure}, ours`, summary.value(figure, "ours"), READY_LIMIT_MS));
   }
+  const seconds = "download 2 GB s";
+  const tools = summary.value(seconds, "direct");
+  goals.push(
+    atMost(
+      `${seconds}, ours / curl + sha256sum`,
+      ratio(summary.value(seconds, "ours"), tools),
+      1.1,
+    ),
+    atMost(
+      "download memory MB, ours",
+      summary.value("download memory MB", "ours"),
+      DOWNLOAD_MEMORY_MB,
+    ),
+  );
   return goals;
 }
 

@@ -22,6 +22,7 @@ export const ROW_NAMES = [
   "cold-large",
   "memory",
   "ready",
+  "download",
 ] as const;
 
 export const CONTENDER_NAMES = ["direct", "nginx", "router", "ours"] as const;
