@@ -24,6 +24,7 @@ export function systemRoutes(parts: Parts): Hono<GatewayEnv> {
         type: "model" as const,
         data: modelRow(parts, model),
       })),
+      ...parts.downloads.list().map((data) => ({ type: "download" as const, data })),
     ]);
   });
   return routes;
