@@ -55,9 +55,11 @@ Deno.test("an answer is the instance's own, byte for byte but for names and time
     ["/v1/completions", { prompt: "hi", n_probs: 2, seed: 7, timings_per_token: true }],
     ["/v1/completions", { prompt: "hi", stream: true, logprobs: 2, timings_per_token: true }],
     ["/v1/chat/completions", { logprobs: true, top_logprobs: 2, stop: ["works"] }],
-    ["/v1/chat/completions", { messages: "no list" }],
+    ["/v1/chat/completions", { logit_bias: "no list", top_logprobs: 99, logprobs: "no" }],
+    ["/v1/chat/completions", { messages: [{ role: "user" }] }],
     ["/v1/chat/completions", { stream: true, response_format: { type: "nonsense" } }],
   ];
+  const statuses = new Set<number>();
   for (const [path, fields] of requests) {
     const body = { ...HELLO_CHAT.body, cache_prompt: false, ...fields };
     const [own, passed] = [await post(bare, path, body), await post(server, path, body)];
@@ -65,7 +67,9 @@ Deno.test("an answer is the instance's own, byte for byte but for names and time
     equal(passed.status, own.status, what);
     equal(passed.headers.get("content-type"), own.headers.get("content-type"), what);
     equal(unnamed(await passed.text()), unnamed(await own.text()), what);
+    statuses.add(own.status);
   }
+  deepEqual([...statuses].sort(), [200, 400]);
 });
 
 Deno.test("fields that only llama-server knows have their effect", async () => {
