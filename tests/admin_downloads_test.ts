@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { DownloadList, DownloadRow, ModelRow, SettingRow } from "../src/api_types.ts";
+import { layOutGguf } from "../src/models/gguf_writer.ts";
 import { isContent } from "./support/download_home.ts";
 import { eventReader } from "./support/event_reader.ts";
 import { TestHub } from "./support/hub.ts";
+import { ggufContent } from "./support/hub_content.ts";
 import { modelContent } from "./support/model_content.ts";
+import { layOutLlama, LLAMA_TINY } from "./support/remote_models.ts";
 import { type ServerProcess, startServer, until } from "./support/server_process.ts";
 
 const MIB = 1024 ** 2;
@@ -69,6 +72,46 @@ Deno.test("A model that is downloaded over /admin is offered, known by its repos
   await asked(server.fetch(`${PATH}/${added.id}`, { method: "DELETE" }), 204);
   assert.deepEqual((await list(server)).downloads, []);
   assert.ok(isContent(join(server.home, "model-Q4_0.gguf"), content));
+});
+
+Deno.test("A split model and its projector are deleted with all that was downloaded, and can be had again", async () => {
+  await using hub = await TestHub.start();
+  const parts = layOutLlama(LLAMA_TINY, { format: "Q8_0", parts: 2 }).map((part) =>
+    ggufContent(part)
+  );
+  const projector = layOutGguf({
+    metadata: { "general.architecture": { string: "clip" } },
+    tensors: [],
+  });
+  hub.add("org/vision", {
+    files: {
+      "Q8_0/tiny-Q8_0-00001-of-00002.gguf": parts[0]!,
+      "Q8_0/tiny-Q8_0-00002-of-00002.gguf": parts[1]!,
+      "mmproj-F16.gguf": ggufContent(projector),
+    },
+    pipelineTag: "image-text-to-text",
+  });
+  await using server = await start(hub);
+  const ours = /^(builtin|downloads|logs|run|registry\.db.*)$/;
+  const names = () =>
+    [...Deno.readDirSync(server.home)].map(({ name }) => name).filter((name) => !ours.test(name));
+  const wanted = { repo: "org/vision", file: "Q8_0/tiny-Q8_0-00001-of-00002.gguf" };
+  for (let round = 0; round < 2; round++) {
+    const { id } = await asked<DownloadRow>(server.post(PATH, wanted), 201);
+    await reach(server, id, "done");
+    const folder = [...Deno.readDirSync(join(server.home, "tiny-Q8_0"))].map(({ name }) => name);
+    assert.deepEqual(folder.sort(), [
+      "mmproj-F16.gguf",
+      "tiny-Q8_0-00001-of-00002.gguf",
+      "tiny-Q8_0-00002-of-00002.gguf",
+    ]);
+    const model = await server.json<ModelRow>("/admin/models/tiny-Q8_0");
+    assert.equal(model.error, null);
+    assert.ok(model.capabilities.includes("vision"), model.capabilities.join());
+    await asked(server.fetch("/admin/models/tiny-Q8_0", { method: "DELETE" }), 204);
+    assert.deepEqual(names(), []);
+    assert.deepEqual([...Deno.readDirSync(join(server.home, "downloads"))], []);
+  }
 });
 
 Deno.test("Downloads are paused, resumed, moved and cancelled over /admin", async () => {

@@ -4,7 +4,7 @@
 import { basename, join } from "node:path";
 import { AppError } from "../errors.ts";
 import type { WantedModel } from "./download_source.ts";
-import { checkHubPath, checkRepoName, checkRevision } from "./hub_names.ts";
+import { checkHubPath, checkRepoName, checkRevision, isHubPath } from "./hub_names.ts";
 import { modelIdOf } from "./model_names.ts";
 import { isSafeSegment } from "./safe_join.ts";
 
@@ -31,9 +31,7 @@ export interface NameOptions {
 /** @throws {AppError} `file_name_refused`: names from the Hub are not trusted. */
 export function checkNames(names: readonly string[]): void {
   const bases = names.map((name) => basename(name));
-  const bad = names.find((_, index) =>
-    !isSafeSegment(bases[index]!) || modelIdOf(bases[index]!) === null
-  );
+  const bad = names.find((name, index) => !isHubPath(name) || modelIdOf(bases[index]!) === null);
   const twice = bases.find((name, index) => bases.indexOf(name) !== index);
   const refused = bad ?? twice;
   if (refused === undefined && names.length > 0) return;
