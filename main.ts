@@ -3,37 +3,85 @@
 import type { ServerProcesses } from "./src/cli/command_context.ts";
 import { plainLine, plainText } from "./src/cli/plain_text.ts";
 import { ProcessTerminal } from "./src/cli/terminal.ts";
-import { loadConfig, type LoadedConfig, type ProcessInput, readProcess } from "./src/config.ts";
+import { loadConfig, type LoadedConfig, readProcess } from "./src/config.ts";
 import { AppError, messageOf } from "./src/errors.ts";
 
-// Each command loads what it needs: `version` must not pay for the server.
-async function main(input: ProcessInput, terminal: ProcessTerminal): Promise<number> {
-  const loaded = loadConfig(input);
-  const { name } = loaded.command;
-  if (name === "serve") return await serve(loaded, { input, io: terminal });
-  const { runCommand } = await import("./src/cli/run_command.ts");
-  return await runCommand(name, {
-    loaded,
-    terminal,
-    servers: serverProcesses(loaded),
-    cwd: input.cwd,
-  });
+class Program {
+  readonly #input = readProcess();
+  readonly #terminal = new ProcessTerminal(this.#input.env);
+  /** Where who started us in the background waits for the reason why we are not ready. */
+  #startReport = this.#input.env.ZOMBIE_START_REPORT ?? null;
+
+  async run(): Promise<never> {
+    try {
+      Deno.exit(await this.#command());
+    } catch (error) {
+      this.#end(error);
+    }
+  }
+
+  // Each command loads what it needs: `version` must not pay for the server.
+  async #command(): Promise<number> {
+    const loaded = loadConfig(this.#input);
+    const { name } = loaded.command;
+    if (name === "serve") return await this.#serve(loaded);
+    globalThis.addEventListener("unhandledrejection", ({ reason }) => this.#end(reason));
+    globalThis.addEventListener("error", ({ error }) => this.#end(error));
+    const { runCommand } = await import("./src/cli/run_command.ts");
+    return await runCommand(name, {
+      loaded,
+      terminal: this.#terminal,
+      servers: serverProcesses(loaded),
+      cwd: this.#input.cwd,
+    });
+  }
+
+  async #serve({ config, warnings }: LoadedConfig): Promise<number> {
+    const terminal = this.#terminal;
+    for (const warning of warnings) terminal.err(`${warning}\n`);
+    const { serve } = await import("./src/host/serve.ts");
+    return await serve({
+      config,
+      programDir: import.meta.dirname ?? this.#input.cwd,
+      socketBase: this.#input.runtimeDir ?? this.#input.tmpDir,
+      path: this.#input.env.PATH ?? null,
+      importPlaces: this.#input,
+      io: {
+        out: (text) => {
+          // What is said now is that we are ready: from here on anyone may have made that file.
+          this.#startReport = null;
+          terminal.out(text);
+        },
+        err: (text) => terminal.err(text),
+      },
+    });
+  }
+
+  /** In one line; where a bug happened only for who asks for it. */
+  #end(error: unknown): never {
+    const isBug = !(error instanceof AppError);
+    const message = plainLine(isBug ? bugText(error) : error.message);
+    this.#terminal.err(`${message}\n`);
+    if (isBug && error instanceof Error && this.#input.env.ZOMBIE_LOG_LEVEL === "debug") {
+      this.#terminal.err(`${plainText(error.stack ?? "")}\n`);
+    }
+    if (this.#startReport !== null) writeReport(this.#startReport, message);
+    Deno.exit(!isBug && error.code === "bad_flag" ? 2 : 1);
+  }
 }
 
-async function serve(
-  loaded: LoadedConfig,
-  { input, io }: { input: ProcessInput; io: ProcessTerminal },
-): Promise<number> {
-  for (const warning of loaded.warnings) io.err(`${warning}\n`);
-  const { serve } = await import("./src/host/serve.ts");
-  return await serve({
-    config: loaded.config,
-    programDir: import.meta.dirname ?? input.cwd,
-    socketBase: input.runtimeDir ?? input.tmpDir,
-    path: input.env.PATH ?? null,
-    importPlaces: input,
-    io,
-  });
+function writeReport(path: string, message: string): void {
+  try {
+    Deno.writeTextFileSync(path, `${message}\n`, { create: false });
+  } catch (error) {
+    // Nobody waits any more.
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+function bugText(error: unknown): string {
+  return `Cannot go on because of a bug: ${messageOf(error)}. ` +
+    "Report it with what ZOMBIE_LOG_LEVEL=debug adds";
 }
 
 // Handed over: commands are clients, and know nothing of processes.
@@ -46,31 +94,4 @@ function serverProcesses({ config, flags }: LoadedConfig): ServerProcesses {
   };
 }
 
-if (import.meta.main) {
-  const input = readProcess();
-  const terminal = new ProcessTerminal(input.env);
-  try {
-    Deno.exit(await main(input, terminal));
-  } catch (error) {
-    Deno.exit(complain(error, { input, terminal }));
-  }
-}
-
-/** In one line; where a bug happened only for who asks for it. Returns the exit code. */
-function complain(
-  error: unknown,
-  { input, terminal }: { input: ProcessInput; terminal: ProcessTerminal },
-): number {
-  if (error instanceof AppError) {
-    terminal.err(`${plainLine(error.message)}\n`);
-    return error.code === "bad_flag" ? 2 : 1;
-  }
-  terminal.err(
-    `Cannot go on because of a bug: ${plainLine(messageOf(error))}. ` +
-      "Report it with what ZOMBIE_LOG_LEVEL=debug adds\n",
-  );
-  if (input.env.ZOMBIE_LOG_LEVEL === "debug" && error instanceof Error) {
-    terminal.err(`${plainText(error.stack ?? "")}\n`);
-  }
-  return 1;
-}
+if (import.meta.main) await new Program().run();

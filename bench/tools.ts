@@ -20,11 +20,13 @@ export interface ToolOptions {
   readonly ignorePath: boolean;
 }
 
-export type ToolName = "wrk" | "nginx" | "promtool";
+export type ToolName = "wrk" | "nginx" | "promtool" | "tmux" | "zsh" | "fish";
 
 interface ToolFacts {
   /** Debian's. */
   package: string;
+  /** What it needs besides libraries. */
+  alsoNeeds?: readonly string[];
   versionFlag: string;
   version: RegExp;
 }
@@ -36,6 +38,19 @@ const TOOLS: Readonly<Record<ToolName, ToolFacts>> = {
     package: "prometheus",
     versionFlag: "--version",
     version: /promtool, version [^\s]+/,
+  },
+  tmux: { package: "tmux", versionFlag: "-V", version: /tmux [^\s]+/ },
+  zsh: {
+    package: "zsh",
+    alsoNeeds: ["zsh-common"],
+    versionFlag: "--version",
+    version: /zsh [^\s]+/,
+  },
+  fish: {
+    package: "fish",
+    alsoNeeds: ["fish-common"],
+    versionFlag: "--version",
+    version: /fish, version [^\s]+/,
   },
 };
 
@@ -69,7 +84,7 @@ async function fetchPrivately(name: ToolName, root: string): Promise<void> {
     await mkdir(join(unfinished, "debs"), { recursive: true });
     await mkdir(join(unfinished, "apt", "lists", "partial"), { recursive: true });
     await mkdir(join(unfinished, "apt", "archives", "partial"), { recursive: true });
-    await download([TOOLS[name].package], unfinished);
+    await download([TOOLS[name].package, ...TOOLS[name].alsoNeeds ?? []], unfinished);
     await download(await librariesOf(name, unfinished), unfinished);
     for (const file of await readdir(join(unfinished, "debs"))) {
       await run("dpkg-deb", ["-x", join(unfinished, "debs", file), unfinished]);
@@ -109,7 +124,7 @@ async function librariesOf(name: ToolName, root: string): Promise<string[]> {
 }
 
 async function findProgram(root: string, name: ToolName): Promise<string> {
-  for (const folder of ["usr/bin", "usr/sbin"]) {
+  for (const folder of ["usr/bin", "usr/sbin", "bin"]) {
     const path = join(root, folder, name);
     if (await exists(path)) return await realpath(path);
   }

@@ -3,7 +3,8 @@
 /** The promise's value, or null after `limitMs`. */
 export async function within<T>(promise: Promise<T>, limitMs: number): Promise<T | null> {
   const late = Promise.withResolvers<null>();
-  const timer = setTimeout(() => late.resolve(null), limitMs);
+  // A negative one is a warning on standard error.
+  const timer = setTimeout(() => late.resolve(null), Math.max(0, limitMs));
   try {
     return await Promise.race([promise, late.promise]);
   } finally {

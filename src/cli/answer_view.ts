@@ -35,7 +35,7 @@ export class AnswerView implements Disposable {
         return;
       case "thinking":
         if (this.#isJson || !this.#terminal.hasOutput) return;
-        this.#write("thinking", this.#terminal.paint("dim", plainText(part.text)));
+        this.#write("thinking", plainText(part.text));
         return;
       case "answer":
         this.#text += part.text;
@@ -50,10 +50,13 @@ export class AnswerView implements Disposable {
     this.#isAtLineStart = true;
   }
 
-  #write(kind: "thinking" | "answer", text: string): void {
+  #write(kind: "thinking" | "answer", said: string): void {
+    // Templates leave empty lines in front.
+    const text = this.#last === kind ? said : said.replace(/^\n+/, "");
     if (text === "") return;
     const isTurn = this.#last === "thinking" && kind === "answer";
-    this.#terminal.out(isTurn ? `${this.#isAtLineStart ? "" : "\n"}\n${text}` : text);
+    if (isTurn) this.#terminal.out(this.#isAtLineStart ? "\n" : "\n\n");
+    this.#terminal.out(kind === "thinking" ? this.#terminal.paint("dim", text) : text);
     this.#isAtLineStart = text.endsWith("\n");
     this.#last = kind;
   }

@@ -13,9 +13,7 @@ export async function connect(context: CommandContext): Promise<ServerClient> {
   status.show("Starting the server");
   const { address } = await servers.start();
   status.clear();
-  terminal.err(
-    `Started the server in the background: ${address} (zombiecoder stop --server ends it)\n`,
-  );
+  terminal.err(`Started the server at ${address}; zombiecoder stop --server ends it\n`);
   return clientOf(context, address);
 }
 

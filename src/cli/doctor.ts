@@ -3,7 +3,7 @@
 
 import type { CommandContext } from "./command_context.ts";
 import { connectRunning } from "./connection.ts";
-import { examinations, type Finding } from "./doctor_checks.ts";
+import { examinations, type Finding, found, split } from "./doctor_checks.ts";
 import { AppError } from "../errors.ts";
 import { jsonText, plainLine } from "./plain_text.ts";
 import { ServerClient } from "./server_client.ts";
@@ -25,9 +25,14 @@ export async function examine(context: CommandContext): Promise<number> {
   note(started.finding);
   if (started.client !== null) {
     using client = started.client;
-    for (const { title, check } of examinations(client, loaded.config)) {
-      status.show(title);
-      for (const finding of await check()) note(finding);
+    try {
+      for (const { title, check } of examinations(client, loaded.config)) {
+        status.show(title);
+        for (const finding of await check()) note(finding);
+      }
+    } catch (error) {
+      // What could not be asked is no finding of its own: a key is missing, or the server has ended.
+      note(brokenServer(error));
     }
   }
   if (json) terminal.out(`${jsonText(findings, 2)}\n`);
@@ -44,26 +49,20 @@ async function serverOf(
   try {
     const running = await connectRunning(context);
     if (running !== null) {
-      const finding = `Runs at ${running.address}`;
-      return { finding: { check: "server", level: "ok", finding, remedy: null }, client: running };
+      return { finding: found("server", ["ok", `Runs at ${running.address}`]), client: running };
     }
     const { address } = await context.servers.start();
     const client = new ServerClient({ address, apiKey: context.loaded.config.apiKey });
-    const finding = `Started in the background at ${client.address}`;
-    return { finding: { check: "server", level: "ok", finding, remedy: null }, client };
+    const text = `Started in the background at ${client.address}`;
+    return { finding: found("server", ["ok", text]), client };
   } catch (error) {
-    if (!(error instanceof AppError)) throw error;
-    const [finding, ...remedy] = error.message.split(/\. (?=[A-Z])/);
-    return {
-      finding: {
-        check: "server",
-        level: "broken",
-        finding: finding!,
-        remedy: remedy.join(". ") || "Look into the log: zombiecoder logs",
-      },
-      client: null,
-    };
+    return { finding: brokenServer(error), client: null };
   }
+}
+
+function brokenServer(error: unknown): Finding {
+  if (!(error instanceof AppError)) throw error;
+  return found("server", ["broken", ...split(error.message, "zombiecoder logs may show why")]);
 }
 
 const SIGNS = {

@@ -1,6 +1,6 @@
 // What `doctor` looks at through a running server, one thing after the other.
 
-import type { ModelRow, SystemInfo } from "../api_types.ts";
+import type { ModelRow, SettingRow, SystemInfo } from "../api_types.ts";
 import type { Config } from "../config_type.ts";
 import { AppError } from "../errors.ts";
 import { sizeText } from "./amounts.ts";
@@ -19,6 +19,7 @@ export interface Finding {
 export interface Examination {
   /** What is being done. */
   title: string;
+  /** Throws where the server itself cannot be asked. */
   check(): Promise<Finding[]>;
 }
 
@@ -42,7 +43,7 @@ export function examinations(client: ServerClient, config: Config): Examination[
           found("memory", memoryVerdict(system)),
           found("disk", diskVerdict(system, config.home)),
           found("cage", cageVerdict(system)),
-          found("ports", await portsVerdict(client, { config, failure })),
+          found("ports", await portsVerdict(client, failure)),
         ];
       },
     },
@@ -57,7 +58,7 @@ export function examinations(client: ServerClient, config: Config): Examination[
   ];
 }
 
-function found(check: string, [level, finding, remedy = null]: Verdict): Finding {
+export function found(check: string, [level, finding, remedy = null]: Verdict): Finding {
   return { check, level, finding, remedy };
 }
 
@@ -115,20 +116,22 @@ function cageVerdict({ cage }: SystemInfo): Verdict {
   return ["warning", "Models run without a cage", "Load only models whose source you trust"];
 }
 
-async function portsVerdict(
-  client: ServerClient,
-  { config, failure }: { config: Config; failure: AppError | null },
-): Promise<Verdict> {
+async function portsVerdict(client: ServerClient, failure: AppError | null): Promise<Verdict> {
   const { port } = new URL(client.address);
-  const { first, last } = config.runtimePorts;
-  const doors = first === last ? `${first}` : `${first} to ${last}`;
+  // Those of the server: it may have been started with other flags than this command.
+  const settings = await client.json<SettingRow[]>("/admin/settings");
+  const doors = String(settings.find(({ name }) => name === "runtime_ports")?.value ?? "");
   if (failure !== null) return ["ok", `The server has port ${port}; models would get ${doors}`];
-  const row = await client.json<ModelRow>(modelPath(HELLO));
-  if (row.port !== null) return ["ok", `The server has port ${port}, the test model ${row.port}`];
+  const { port: door } = await client.json<ModelRow>(modelPath(HELLO));
+  const [first = 0, last = first] = doors.split("-").map(Number);
+  const isUsual = door !== null && (first === 0 || door >= first && door <= last);
+  if (isUsual) return ["ok", `The server has port ${port}, the test model ${door}`];
   return [
     "warning",
-    `The server has port ${port}; a model gets none of its own: ${doors} are in use`,
-    "Models still answer at the server's port. Choose others with --runtime-ports",
+    `The server has port ${port}; all of ${doors} is in use, so that a model gets ${
+      door ?? "none"
+    }`,
+    "Stop what uses them, or choose other ports with --runtime-ports",
   ];
 }
 
@@ -174,7 +177,7 @@ async function promptVerdict(client: ServerClient): Promise<Verdict> {
 }
 
 /** A message names what is wrong first, then what to do. */
-function split(message: string, otherwise: string): [finding: string, remedy: string] {
+export function split(message: string, otherwise: string): [finding: string, remedy: string] {
   const [finding, ...remedy] = message.split(/\. (?=[A-Z])/);
   return [finding!, remedy.join(". ") || otherwise];
 }

@@ -17,7 +17,10 @@ export async function findModel(client: ServerClient, name: string): Promise<Mod
   try {
     return await client.json<ModelRow>(modelPath(name));
   } catch (error) {
-    if (!(error instanceof AppError) || error.code !== "model_not_found") throw error;
+    // A name that no address can hold is no model's either.
+    const isUnknown = error instanceof AppError &&
+      (error.code === "model_not_found" || error.code === "invalid_request");
+    if (!isUnknown) throw error;
     throw await notFound(client, name);
   }
 }

@@ -5,7 +5,10 @@ import { sizeText, timeText } from "./amounts.ts";
 import { cutToWidth, textWidth } from "./text_width.ts";
 
 const EIGHTHS = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+const LEAST_NAME = 8;
 const LEAST_BAR = 5;
+/** A long name leaves it so much. */
+const USUAL_BAR = 15;
 const MOST_BAR = 30;
 
 /** `fraction` from 0 to 1 in a bar of so many columns. */
@@ -26,7 +29,7 @@ export function progressLine(row: DownloadRow, columns: number): string {
   const fraction = total === 0 ? 1 : row.bytes_done / total;
   const numbers = `${String(Math.floor(fraction * 100)).padStart(3)} %  ${parts.join("  ")}`;
   const room = columns - textWidth(numbers) - 4;
-  const shown = cutToWidth(name, Math.max(8, room - MOST_BAR));
+  const shown = cutToWidth(name, Math.max(LEAST_NAME, room - USUAL_BAR));
   const barWidth = Math.min(MOST_BAR, room - textWidth(shown));
   const drawn = barWidth < LEAST_BAR ? "" : `${bar(fraction, barWidth)}  `;
   return cutToWidth(`${shown}  ${drawn}${numbers}`, columns);

@@ -16,6 +16,8 @@ export interface DetachedServerOptions {
   flags: ReadonlyMap<string, string | readonly string[]>;
 }
 
+/** The variable that names the file of a `StartReport`; main.ts writes it. */
+const START_REPORT = "ZOMBIE_START_REPORT";
 /** Where a first start has to write a key, make folders and so on: seconds, on a slow disk. */
 const START_LIMIT_MS = 60_000;
 /** So long another start may take from its lock to its note. */
@@ -34,39 +36,46 @@ export function runningServer(home: string): ServerNote | null {
 /** Resolves when it listens. Throws with the words in which the server itself refused to start. */
 export async function startDetached(options: DetachedServerOptions): Promise<ServerNote> {
   const { config } = options;
-  // Its own group and terminal, so that Ctrl-C and the end of this terminal do not reach it. It logs
-  // into its home; what it says here is read until it is ready, and then it writes to nobody.
+  // Its output goes nowhere: a pipe would break with our end, and a warning of the runtime's own into
+  // a broken pipe ends the process. What it has to say from its start on, it says in its log.
+  using report = new StartReport();
   const child = new Deno.Command(Deno.execPath(), {
     args: [...await programArgs(options), "serve", ...settingFlags(options)],
     // A folder that is always there: another one could not be removed, or its drive taken out.
     cwd: dirname(Deno.execPath()),
     env: {
       DENO_NO_UPDATE_CHECK: "1",
+      [START_REPORT]: report.path,
       // Its file's path may count from the folder in which we were started.
       ...(config.apiKey !== null && { ZOMBIE_API_KEY: config.apiKey }),
     },
     stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
+    stdout: "null",
+    stderr: "null",
+    // Ctrl-C and the end of this terminal do not reach it.
     detached: true,
   }).spawn();
   child.unref();
-  const said = new FirstWords(child.stdout, { until: "\n" });
-  const complaint = new FirstWords(child.stderr, { until: null });
-  try {
-    const ready = await within(said.text, START_LIMIT_MS);
-    if (ready === null) throw notStarted(config.home, "it is not ready after a minute");
-    const note = ready.includes("\n") ? runningServer(config.home) : null;
-    if (note !== null) return note;
-    const { code } = await child.status;
-    // Another command was quicker.
-    const other = await runningSoon(config.home);
-    if (other !== null) return other;
-    const line = (await complaint.text).trim().split("\n").at(-1) ?? "";
-    if (line === "") throw notStarted(config.home, `it ended with ${code}`);
-    throw new AppError(code === 2 ? "bad_flag" : "server_unreachable", line);
-  } finally {
-    await Promise.all([said.cancel(), complaint.cancel()]);
+  const status = await within(readyOrEnded(config.home, child), START_LIMIT_MS);
+  if (status !== null && "address" in status) return status;
+  if (status === null) throw notStarted("it is not ready after a minute");
+  // Another command may have been quicker.
+  const other = await runningSoon(config.home);
+  if (other !== null) return other;
+  const line = report.read();
+  if (line === null) throw notStarted(`it ended with ${status.code}`);
+  throw new AppError(status.code === 2 ? "bad_flag" : "server_unreachable", line);
+}
+
+async function readyOrEnded(
+  home: string,
+  child: Deno.ChildProcess,
+): Promise<ServerNote | Deno.CommandStatus> {
+  while (true) {
+    const status = await within(child.status, LOOK_MS);
+    if (status !== null) return status;
+    const note = runningServer(home);
+    if (note?.pid === child.pid) return note;
   }
 }
 
@@ -88,10 +97,6 @@ export async function endServer(home: string): Promise<boolean> {
   }
   while (isLocked(home)) await pause(LOOK_MS);
   return true;
-}
-
-export function logPath(home: string): string {
-  return join(home, "logs", "zombiecoder.log");
 }
 
 async function programArgs({ program }: DetachedServerOptions): Promise<string[]> {
@@ -163,33 +168,23 @@ async function runningSoon(home: string): Promise<ServerNote | null> {
   }
 }
 
-function notStarted(home: string, why: string): AppError {
-  const log = JSON.stringify(logPath(home));
-  return new AppError("server_unreachable", `Cannot start the server: ${why}. Look into ${log}`);
+function notStarted(why: string): AppError {
+  return new AppError(
+    "server_unreachable",
+    `Cannot start the server: ${why}. Run zombiecoder serve to see more`,
+  );
 }
 
-/** What a stream says up to `until`, or to its end. */
-class FirstWords {
-  readonly text: Promise<string>;
-  readonly #reader: ReadableStreamDefaultReader<string>;
+/** A file of this user in which a server that cannot start says why, in one line. */
+class StartReport implements Disposable {
+  readonly path = Deno.makeTempFileSync({ prefix: "zombiecoder-" });
 
-  constructor(stream: ReadableStream<Uint8Array>, { until }: { until: string | null }) {
-    this.#reader = stream.pipeThrough(new TextDecoderStream()).getReader();
-    this.text = this.#read(until);
+  read(): string | null {
+    return Deno.readTextFileSync(this.path).trim() || null;
   }
 
-  async #read(until: string | null): Promise<string> {
-    let text = "";
-    while (until === null || !text.includes(until)) {
-      const { value, done } = await this.#reader.read();
-      if (done) break;
-      text += value;
-    }
-    return text;
-  }
-
-  async cancel(): Promise<void> {
-    await this.#reader.cancel();
+  [Symbol.dispose](): void {
+    Deno.removeSync(this.path);
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { dirname, join } from "node:path";
 import type { Config } from "../config.ts";
-import { AppError } from "../errors.ts";
+import { AppError, messageOf } from "../errors.ts";
 import { createLog, type Log } from "../log.ts";
 import { VERSION } from "../version.ts";
 import { Host } from "./host.ts";
@@ -12,6 +12,7 @@ import type { ImportRoot } from "./messages.ts";
 import type { RuntimeKeeperOptions } from "./runtime_keeper.ts";
 import { ServerLock } from "./server_lock.ts";
 import { prepareSocketFolder } from "./socket_folder.ts";
+import { UncaughtErrors } from "./uncaught_errors.ts";
 
 export interface ServeOptions {
   config: Config;
@@ -39,6 +40,7 @@ export async function serve(options: ServeOptions): Promise<number> {
     level: config.logLevel,
     write: (entry) => logFile.write(entry),
   });
+  using uncaught = new UncaughtErrors(log);
   const ending = new AbortController();
   // Before the host, so that a second signal is heard until all is stopped.
   using stop = new StopSignals(() => lock[Symbol.dispose]());
@@ -61,7 +63,11 @@ export async function serve(options: ServeOptions): Promise<number> {
   });
   await host.start();
   try {
-    await Promise.race([stop.received, host.failed]);
+    await Promise.race([stop.received, host.failed, uncaught.first]);
+  } catch (error) {
+    // Nobody may read what is said elsewhere: who started it in the background has left.
+    log.error("The server cannot go on", { reason: messageOf(error) });
+    throw error;
   } finally {
     ending.abort(new AppError("shutting_down", "The server is stopping"));
   }

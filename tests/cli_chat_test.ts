@@ -1,0 +1,150 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { HELLO_SENTENCE, writeTestModel } from "../src/models/hello_model.ts";
+import { endServer } from "../src/host/detached_server.ts";
+import { cliEnv, startEnv } from "./support/cli.ts";
+import { ENDLESS_MODEL, THINKING_MODEL } from "./support/gguf_files.ts";
+import { type ServerProcess, startServer, until } from "./support/server_process.ts";
+import { startTerminal } from "./support/terminal.ts";
+
+/** With an answer that would colour, move and retitle the terminal, were it obeyed. */
+const HOSTILE = "A\x1b[31mB\x1b]0;owned\x07C\x9b2JD\rE";
+
+function chatServer(): Promise<ServerProcess> {
+  return startServer({
+    async prepare(home) {
+      await writeTestModel(join(home, "endless.gguf"), ENDLESS_MODEL);
+      await writeTestModel(join(home, "thinking.gguf"), THINKING_MODEL);
+      await writeTestModel(join(home, "hostile.gguf"), { name: "hostile", sentence: HOSTILE });
+    },
+  });
+}
+
+async function openRequests(server: ServerProcess): Promise<unknown[]> {
+  const rows = await server.json<{ state: string }[]>("/admin/requests");
+  return rows.filter(({ state }) => state === "answering" || state === "queued");
+}
+
+Deno.test("run talks in a terminal: Ctrl-C ends an answer and not the talk, Ctrl-D the talk", async () => {
+  await using server = await chatServer();
+  await using terminal = await startTerminal({ columns: 80, env: cliEnv(server) });
+  await terminal.enter("zombiecoder run endless; echo over $?");
+  await terminal.see(/>>> $/m);
+
+  await terminal.enter("count for me");
+  await terminal.see("one two three four one two");
+  await terminal.press("C-c");
+  await terminal.see(/\nStopped\n>>>\s*$/);
+  // The model has stopped, too.
+  await until(async () => (await openRequests(server)).length === 0);
+
+  await terminal.enter("and once more");
+  await terminal.see(/and once more\n(one|two|three|four|\s)+/);
+  await terminal.press("C-c");
+  await terminal.see(/Stopped[^]*Stopped\n>>>\s*$/);
+
+  await terminal.press("C-d");
+  await terminal.see(/over 0\n\$\s*$/);
+  // What the shell's own lines need is as it was.
+  await terminal.enter("stty -a");
+  const screen = await terminal.see(/ icanon /);
+  assert.match(screen, / echo /);
+});
+
+Deno.test("run edits its prompt, keeps what is typed ahead, and obeys /system, /clear and /bye", async () => {
+  await using server = await chatServer();
+  await using terminal = await startTerminal({ columns: 60, env: cliEnv(server) });
+  await terminal.enter("zombiecoder run endless; echo over $?");
+  await terminal.see(/>>> $/m);
+
+  await terminal.type("কেমন আছোX");
+  await terminal.press("BSpace", "Left");
+  await terminal.type("Y");
+  await terminal.see(/>>> কেমন আYছো$/m);
+  await terminal.press("C-u", "C-k");
+  // Longer than a row, and with rows of its own.
+  await terminal.paste(`${"long ".repeat(20)}\nsecond row`);
+  await terminal.see(/\n\.\.\. second row\s*$/);
+  await terminal.resize(50, 30);
+  await terminal.see(/second row\s*$/);
+  await terminal.press("Enter");
+  await terminal.see("one two three four one");
+  // Typed while the answer comes: it is not seen until the next prompt.
+  await terminal.type("/syst");
+  await terminal.type("em Be brief\r/nonsense\r");
+  assert.doesNotMatch(await terminal.everything(), /syst/);
+  const { id } = (await openRequests(server))[0] as { id: string };
+  await server.fetch(`/admin/requests/${id}`, { method: "DELETE" });
+  const screen = await terminal.see("Unknown command /nonsense");
+  assert.match(screen, />>> \/system Be brief\nThe model is told that\n/);
+
+  await terminal.press("Up", "Up");
+  await terminal.see(/>>> \/system Be brief$/m);
+  await terminal.press("C-u");
+  await terminal.enter("/clear");
+  await terminal.see("The talk so far is forgotten");
+  await terminal.enter("/bye");
+  await terminal.see(/over 0\n\$\s*$/);
+});
+
+Deno.test("run ends its talk with a second Ctrl-C at the prompt", async () => {
+  await using server = await chatServer();
+  await using terminal = await startTerminal({ env: cliEnv(server) });
+  await terminal.enter("zombiecoder run hello; echo over $?");
+  await terminal.see(/>>> $/m);
+  await terminal.type("never asked");
+  await terminal.press("C-c");
+  await terminal.see(/Ctrl-C again to end\n>>>\s*$/);
+  await terminal.enter("hi");
+  // A question in between: the next Ctrl-C is a first one again.
+  await terminal.see(HELLO_SENTENCE);
+  await terminal.press("C-c");
+  await terminal.see(/Ctrl-C again to end[^]*Ctrl-C again to end\n>>>\s*$/);
+  await terminal.press("C-c");
+  await terminal.see(/over 0\n\$\s*$/);
+});
+
+Deno.test("run shows thoughts apart from the answer, and none without colours", async () => {
+  await using server = await chatServer();
+  await using terminal = await startTerminal({ env: cliEnv(server) });
+  await terminal.enter("zombiecoder run thinking 2+2; echo over");
+  await terminal.see(/\nTwo and two\.\n\nIt is four\.\nover/);
+  assert.ok((await terminal.coloured()).includes("\x1b[2mTwo and two"));
+  await terminal.press("C-l");
+  await terminal.enter("NO_COLOR=1 zombiecoder run thinking 2+2; echo end");
+  await terminal.see(/It is four\.\nend/);
+  assert.ok(!(await terminal.coloured()).includes("\x1b[2mTwo"));
+});
+
+Deno.test("run passes nothing of an answer on that a terminal would obey", async () => {
+  await using server = await chatServer();
+  await using terminal = await startTerminal({ env: cliEnv(server) });
+  await terminal.enter("zombiecoder run hostile hi; echo over");
+  const screen = await terminal.see(/\nover/);
+  assert.match(screen, /\nA\[31mB\]0;ownedC2JDE\nover/);
+  assert.ok(!(await terminal.coloured()).includes("\x1b[31m"));
+});
+
+Deno.test("run goes on after the server was killed in the middle of an answer", async () => {
+  await using server = await chatServer();
+  await using stack = new AsyncDisposableStack();
+  stack.defer(async () => void await endServer(server.home));
+  const env = { ...await startEnv(server.home), ...cliEnv(server) };
+  await using terminal = await startTerminal({ columns: 120, env });
+  await terminal.enter("zombiecoder run endless; echo over $?");
+  await terminal.see(/>>> $/m);
+  await terminal.enter("hi");
+  await terminal.see("one two three four one");
+  server.kill("SIGKILL");
+  const screen = await terminal.see(/Cannot (reach|go on)[^]*\n>>>\s*$/);
+  assert.doesNotMatch(screen, /^\s+at /m);
+  await server.status;
+  // Another server is started for the next question.
+  await terminal.enter("hi");
+  await terminal.see(/Started the server at[^]*one two three/);
+  await terminal.press("C-c");
+  await terminal.see(/Stopped\n>>>\s*$/);
+  await terminal.press("C-d");
+  await terminal.enter("zombiecoder stop --server");
+  await terminal.see("Stopped the server");
+});
