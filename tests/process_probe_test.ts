@@ -48,6 +48,10 @@ function waiting(token: string | null, command = "/bin/sleep", args = ["600"]) {
     clearEnv: true,
     env: token === null ? {} : { A: "1", [TOKEN_VARIABLE]: token, Z: "2" },
   }).spawn();
+  // The parent goes on a moment before the new program's environment is in its place.
+  const endMs = performance.now() + 5_000;
+  const environment = `/proc/${child.pid}/environ`;
+  while (token !== null && performance.now() < endMs && Deno.readTextFileSync(environment) === "");
   return {
     pid: child.pid,
     child,
