@@ -55,7 +55,9 @@ request names it, and leaves memory when nobody used it for a while. Version ${v
 <p>Programs that speak OpenAI's API use <code>${address}/v1</code> as their base URL.</p>
 <h2>Look</h2>
 <ul>
+<li><a href="/docs">/docs</a>: all that it answers, to read and to try</li>
 <li><a href="/health">/health</a>: it runs</li>
+<li><a href="/metrics">/metrics</a>: what it did so far, for Prometheus</li>
 <li><a href="/admin/models">/admin/models</a>: the models on this machine, each stopped, loading, ready, stopping or failed</li>
 <li><a href="/admin/system">/admin/system</a>: this machine and its llama.cpp</li>
 <li><a href="/admin/requests">/admin/requests</a>: requests now and lately</li>
