@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { HELLO_SENTENCE, writeTestModel } from "../src/models/hello_model.ts";
 import { endServer } from "../src/host/detached_server.ts";
 import { cliEnv, startEnv } from "./support/cli.ts";
-import { ENDLESS_MODEL, THINKING_MODEL } from "./support/gguf_files.ts";
+import { ENDLESS_MODEL, SLOW_MODEL, THINKING_MODEL } from "./support/gguf_files.ts";
 import { type ServerProcess, startServer, until } from "./support/server_process.ts";
 import { startTerminal } from "./support/terminal.ts";
 
@@ -13,7 +13,8 @@ const HOSTILE = "A\x1b[31mB\x1b]0;owned\x07C\x9b2JD\rE";
 function chatServer(): Promise<ServerProcess> {
   return startServer({
     async prepare(home) {
-      await writeTestModel(join(home, "endless.gguf"), ENDLESS_MODEL);
+      await writeTestModel(join(home, "endless.gguf"), SLOW_MODEL);
+      await writeTestModel(join(home, "quick.gguf"), ENDLESS_MODEL);
       await writeTestModel(join(home, "thinking.gguf"), THINKING_MODEL);
       await writeTestModel(join(home, "hostile.gguf"), { name: "hostile", sentence: HOSTILE });
     },
@@ -104,6 +105,26 @@ Deno.test("run ends its talk with a second Ctrl-C at the prompt", async () => {
   await terminal.see(/over 0\n\$\s*$/);
 });
 
+Deno.test("run says how to go on when the talk has grown too long for the model", async () => {
+  await using server = await chatServer();
+  await server.fetch("/admin/models/quick/settings", {
+    method: "PUT",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ context: 256 }),
+  }).then((answer) => answer.body!.cancel());
+  await using terminal = await startTerminal({ columns: 120, env: cliEnv(server) });
+  await terminal.enter("zombiecoder run quick");
+  await terminal.see(/>>> $/m);
+  await terminal.enter("hi");
+  // It ends with the context.
+  await terminal.see(/\none two[^>]*\n>>>\s*$/);
+  await terminal.enter("and now?");
+  await terminal.see(/context size[^]*\. \/clear forgets the talk so far\n>>>\s*$/);
+  await terminal.enter("/clear");
+  await terminal.enter("and now?");
+  await terminal.see(/forgotten\n>>> and now\?\none two[^>]*\n>>>\s*$/);
+});
+
 Deno.test("run shows thoughts apart from the answer, and none without colours", async () => {
   await using server = await chatServer();
   await using terminal = await startTerminal({ env: cliEnv(server) });
@@ -148,3 +169,37 @@ Deno.test("run goes on after the server was killed in the middle of an answer", 
   await terminal.enter("zombiecoder stop --server");
   await terminal.see("Stopped the server");
 });
+
+Deno.test("run leaves the terminal as it was when it is ended from elsewhere, and comes back from Ctrl-Z", async () => {
+  await using server = await chatServer();
+  await using terminal = await startTerminal({ env: cliEnv(server) });
+  await terminal.enter("set -m; zombiecoder run hello; echo over $?");
+  await terminal.see(/>>> $/m);
+  await terminal.type("half a qu");
+  await terminal.press("C-z");
+  await terminal.see(/Stopped/);
+  await terminal.enter("stty -a | grep -o ' icanon'; fg");
+  await terminal.see(/\n icanon\n[^]*>>> half a qu$/m);
+  await terminal.type("estion");
+  await terminal.see(/>>> half a question$/m);
+  Deno.kill(talkIn(server), "SIGTERM");
+  await terminal.see(/over \d+/);
+  await terminal.press("C-l");
+  await terminal.enter("stty -a");
+  assert.match(await terminal.see(/ echo /), / icanon /);
+});
+
+/** The process of the talk with this server. */
+function talkIn(server: ServerProcess): number {
+  for (const { name } of Deno.readDirSync("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      const command = Deno.readTextFileSync(`/proc/${name}/cmdline`);
+      const environment = Deno.readTextFileSync(`/proc/${name}/environ`);
+      if (/\0run\0hello\0/.test(command) && environment.includes(server.home)) return Number(name);
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+    }
+  }
+  throw new Error("No talk is running");
+}

@@ -1,23 +1,14 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import type { ImportList, KeyRow, ModelRow, NewKeyRow } from "../src/api_types.ts";
+import type { ImportList, ModelRow } from "../src/api_types.ts";
 import { COMMANDS } from "../src/commands.ts";
 import { buildTestModel, HELLO_SENTENCE, writeTestModel } from "../src/models/hello_model.ts";
-import { cli, cliEnv, cliHome, type CliResult, spawnCli } from "./support/cli.ts";
-import { ENDLESS_MODEL } from "./support/gguf_files.ts";
+import { assertOneLine, cli, cliEnv, cliHome, spawnCli } from "./support/cli.ts";
+import { SLOW_MODEL } from "./support/gguf_files.ts";
 import { putOllama } from "./support/other_programs.ts";
 import { startServer, until } from "./support/server_process.ts";
 import { tempDir } from "./support/temp_dir.ts";
 import { startTerminal } from "./support/terminal.ts";
-
-const KEY = "0123456789abcdef0123";
-
-/** What a user sees of a failure: one line, no stack, nothing on standard output. */
-function assertOneLine({ stdout, stderr }: CliResult, what: string): void {
-  assert.equal(stdout, "", what);
-  assert.match(stderr, /^\S[^\n]*[^.\n]\n$/, `${what}: ${stderr}`);
-  assert.doesNotMatch(stderr, /^\s+at |\.ts\b|\bbug\b/m, what);
-}
 
 Deno.test("Every command prints JSON when asked", async () => {
   await using dir = await tempDir();
@@ -185,150 +176,9 @@ Deno.test("Wrong arguments end with 2 and one line, and start no server", async 
   }
 });
 
-Deno.test("A command starts a server that goes on without it, and stop --server ends it", async () => {
-  await using home = await cliHome();
-  const { env } = home;
-  const first = await cli(["list"], { env });
-  assert.equal(first.code, 0, first.stderr);
-  const address = /^Started the server at (\S+); zombiecoder stop --server ends it\n/.exec(
-    first.stderr,
-  )![1]!;
-  assert.match(first.stdout, /^NAME .+\nhello +252 kB +F32 .+\n$/);
-  assert.equal((await fetch(`${address}/health`).then((answer) => answer.json())).status, "ok");
-  const answer = await cli(["run", "hello", "hi"], { env });
-  assert.deepEqual(answer, { code: 0, stdout: `${HELLO_SENTENCE}\n`, stderr: "" });
-  // The next one finds it; what it was told by flags it was told, too.
-  const second = await cli(["connect", "curl"], { env });
-  assert.ok(second.stdout.includes(`curl ${address}/v1/chat/completions`));
-  const config = await fetch(`${address}/admin/settings`).then((answer) => answer.json());
-  assert.equal(config.find(({ name }: { name: string }) => name === "home").value, home.home);
-  assert.ok(Deno.statSync(join(home.home, "logs", "zombiecoder.log")).size > 0);
-  const end = await cli(["stop", "--server"], { env });
-  assert.deepEqual(end, { code: 0, stdout: "Stopped the server\n", stderr: "" });
-  await assert.rejects(fetch(`${address}/health`));
-  assert.deepEqual(await cli(["stop", "--server", "--json"], { env }), {
-    code: 0,
-    stdout: '{"ended":false}\n',
-    stderr: "",
-  });
-});
-
-Deno.test("Eight commands at once start one server", async () => {
-  await using home = await cliHome();
-  const all = await Promise.all(
-    Array.from(
-      { length: 8 },
-      () =>
-        cli(["connect", "--json"], { env: home.env }).then(() =>
-          cli(["list", "--json"], { env: home.env })
-        ),
-    ),
-  );
-  for (const { code, stdout, stderr } of all) {
-    assert.equal(code, 0, stderr);
-    assert.equal(JSON.parse(stdout)[0].id, "hello");
-  }
-  const addresses = new Set(all.flatMap(({ stderr }) => /at (\S+);/.exec(stderr)?.[1] ?? []));
-  assert.equal(addresses.size, 1);
-});
-
-Deno.test("A server that cannot be started says why through the command", async () => {
-  await using dir = await tempDir();
-  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  await using home = await cliHome({ ZOMBIE_PORT: String(taken.addr.port) });
-  const got = await cli(["list"], { env: home.env });
-  assert.equal(got.code, 1);
-  assertOneLine(got, "port");
-  assert.match(got.stderr, /^Cannot listen on port \d+: another program uses it/);
-
-  const file = join(dir.path, "file");
-  Deno.writeTextFileSync(file, "");
-  for (const path of [join(file, "home"), "/proc/zombie", "/dev/null"]) {
-    const refused = await cli(["list"], { env: { ...home.env, ZOMBIE_HOME: path } });
-    assert.equal(refused.code, 1, refused.stderr);
-    assertOneLine(refused, path);
-    assert.match(refused.stderr, /--home\n$/);
-  }
-  // `doctor` says so as a finding.
-  const doctor = await cli(["doctor"], { env: home.env });
-  assert.equal(doctor.code, 1);
-  assert.match(
-    doctor.stdout,
-    /^broken {2}server +Cannot listen on port \d+: another program uses it\n +Stop that program or choose another port with --port\n/,
-  );
-});
-
-Deno.test("A wrong key, or none, is one line that says where it is given", async () => {
-  await using server = await startServer({ env: { ZOMBIE_API_KEY: KEY } });
-  const env = cliEnv(server);
-  for (const args of [["list"], ["run", "hello", "hi"], ["keys"], ["stop", "--all"]]) {
-    const got = await cli(args, { env });
-    assert.equal(got.code, 1, args.join(" "));
-    assertOneLine(got, args.join(" "));
-    assert.match(
-      got.stderr,
-      /without its API key\. Give it with --api-key-file FILE or in ZOMBIE_API_KEY\n$/,
-    );
-  }
-  // Few: after some wrong ones the server looks at none for a while.
-  const wrong = { ...env, ZOMBIE_API_KEY: `${KEY}x` };
-  for (const args of [["list"], ["run", "hello", "hi"]]) {
-    const got = await cli(args, { env: wrong });
-    assert.equal(got.code, 1, args.join(" "));
-    assertOneLine(got, args.join(" "));
-    assert.match(
-      got.stderr,
-      /it does not know this API key\. Correct --api-key-file or ZOMBIE_API_KEY\n$/,
-    );
-    assert.ok(!got.stderr.includes(KEY));
-  }
-  const doctor = await cli(["doctor"], { env });
-  assert.equal(doctor.code, 1);
-  assert.match(
-    doctor.stdout,
-    /^broken .+ without its API key\n +Give it with --api-key-file FILE/m,
-  );
-});
-
-Deno.test("keys makes, lists and revokes keys, and connect says when one is wanted", async () => {
-  await using server = await startServer({ env: { ZOMBIE_API_KEY: KEY } });
-  const env = { ...cliEnv(server), ZOMBIE_API_KEY: KEY };
-  const made = await cli(["keys", "add", "editor"], { env });
-  assert.equal(made.code, 0, made.stderr);
-  assert.match(made.stderr, /^Made the key editor \(use, ID \w+\)\. It is shown this once:\n$/);
-  const secret = made.stdout.trim();
-  assert.match(secret, /^zc_[\w-]{40,}$/);
-  const answer = await server.fetch("/v1/models", { headers: { "x-api-key": secret } });
-  assert.equal(answer.status, 200);
-  await answer.body!.cancel();
-  const admin = await cli(["keys", "add", "me", "--scope=admin", "--json"], { env });
-  assert.equal((JSON.parse(admin.stdout) as NewKeyRow).scope, "admin");
-  const listed = await cli(["keys", "--json"], { env });
-  const rows = JSON.parse(listed.stdout) as KeyRow[];
-  assert.deepEqual(rows.map(({ name }) => name).slice(1), ["editor", "me"]);
-  const again = await cli(["keys", "add", "editor"], { env });
-  assert.equal(again.code, 1);
-  assertOneLine(again, "a name that is taken");
-  // A key for answers is told what it cannot do.
-  const small = await cli(["list"], { env: { ...env, ZOMBIE_API_KEY: secret } });
-  assert.equal(small.code, 1);
-  assertOneLine(small, "a key of a smaller scope");
-  const connect = await cli(["connect", "claude-code"], { env });
-  assert.match(connect.stdout, /ANTHROPIC_AUTH_TOKEN="\$ZOMBIE_API_KEY"/);
-  assert.match(connect.stderr, /^This server wants a key/);
-  assert.ok(!connect.stdout.includes(KEY));
-  for (const who of ["editor", rows[2]!.id]) {
-    const gone = await cli(["keys", "revoke", who], { env });
-    assert.equal(gone.code, 0, gone.stderr);
-  }
-  const missing = await cli(["keys", "revoke", "editor"], { env });
-  assert.equal(missing.code, 1);
-  assertOneLine(missing, "a key that is not there");
-});
-
 Deno.test("A server that is killed in the middle ends the commands that wait for it with one line", async () => {
   await using server = await startServer({
-    prepare: (home) => writeTestModel(join(home, "endless.gguf"), ENDLESS_MODEL).then(() => {}),
+    prepare: (home) => writeTestModel(join(home, "endless.gguf"), SLOW_MODEL).then(() => {}),
   });
   const env = cliEnv(server);
   const run = spawnCli(["run", "endless", "hi"], { env });
@@ -404,4 +254,38 @@ Deno.test("rm asks at a terminal, wants --yes without one, and says what stands 
   assert.equal(loaded.code, 1);
   assertOneLine(loaded, "loaded");
   assert.match(loaded.stderr, /Unload it first/);
+});
+
+Deno.test("Tables and facts are plain where no terminal shows them", async () => {
+  await using dir = await tempDir();
+  const ollama = join(dir.path, "ollama");
+  putOllama(ollama, "registry.ollama.ai/library/tiny/1b", {
+    model: buildTestModel({ name: "tiny", sentence: "I am tiny." }),
+  });
+  await using server = await startServer({ env: { OLLAMA_MODELS: ollama } });
+  const env = cliEnv(server);
+  const table: [args: string[], wanted: RegExp][] = [
+    [
+      ["list"],
+      /^NAME +SIZE +QUANTIZATION +CONTEXT +STATE +FIT\nhello +252 kB +F32 +8192 +stopped +\w/,
+    ],
+    [["load", "hello"], /^Loaded hello \([\d.]+ MB\)\n$/],
+    [["ps"], /\nhello +ready +[\d.]+ MB +28\d\d\d +0 +\d+ min( \d+ s)? from now\n$/],
+    [["show", "hello"], /^Name +hello\n[^]+\nCan +chat[^]+\nLies in +this program\n/],
+    [["logs"], / info orchestrator: Model is ready model=hello /],
+    [["logs", "hello"], /\S/],
+    [["import"], /^PROGRAM +NAME +SIZE +FIT +HERE\nOllama +tiny:1b +\d+ kB +\w/],
+    [["import", "tiny:1b"], /^Imported tiny-1b from .+\n$/],
+    [["import"], /\nOllama +tiny:1b .+ imported\n$/],
+    [["rm", "tiny-1b", "--yes"], /^Removed tiny-1b\n$/],
+    [["stop", "hello"], /^Stopped hello\n$/],
+    [["keys"], /^ID +NAME +SCOPE +MADE +LAST USED\n$/],
+  ];
+  for (const [args, wanted] of table) {
+    const { code, stdout, stderr } = await cli(args, { env: { ...env, NO_COLOR: "" } });
+    assert.equal(code, 0, `${args.join(" ")}: ${stderr}`);
+    assert.match(stdout, wanted);
+    // deno-lint-ignore no-control-regex
+    assert.doesNotMatch(stdout + stderr, /[\x1b\r]/);
+  }
 });

@@ -74,6 +74,7 @@ Deno.test("pull --cancel ends a download by any of its names, and removes what c
       .then((answer) => answer.body!.cancel());
     await until(async () => (await downloads(server))[0]?.model === "model-Q4_0");
     const listed = await cli(["pull"], { env });
+    assert.deepEqual([listed.code, listed.stderr], [0, ""]);
     assert.match(listed.stdout, /^model-Q4_0: .+ of 25\.2 MB, (queued|downloading)\n$/);
     const { code, stdout, stderr } = await cli(["pull", ...words, "--cancel"], { env });
     assert.deepEqual([code, stdout, stderr], [0, "Cancelled model-Q4_0\n", ""]);
@@ -175,4 +176,33 @@ Deno.test("search shows each quantization with its fit, and every other reposito
   const none = await cli(["search", "nothing", "like", "this"], { env });
   assert.deepEqual([none.code, none.stdout], [0, ""]);
   assert.match(none.stderr, /^Nothing was found/);
+});
+
+Deno.test("pull asks before it fetches what does not fit, and needs --yes where nobody can be asked", async () => {
+  await using hub = await TestHub.start();
+  const shape = {
+    ...LLAMA_TINY,
+    layers: 80,
+    embedding: 65_536,
+    feedForward: 262_144,
+    heads: 512,
+    kvHeads: 512,
+  };
+  hub.add("org/huge", {
+    files: { "huge-F16.gguf": ggufContent(layOutLlama(shape, { format: "F16" })[0]!) },
+  });
+  await using server = await start(hub);
+  const env = cliEnv(server);
+  const refused = await cli(["pull", "org/huge"], { env });
+  assert.equal(refused.code, 2);
+  assert.match(
+    refused.stderr,
+    /^huge-F16 is not recommended here\. Needs [^]+\nCannot ask .+Add --yes to pull\n$/,
+  );
+  await using terminal = await startTerminal({ columns: 150, env });
+  await terminal.enter("zombiecoder pull org/huge; echo over $?");
+  await terminal.see(/Download its [\d.]+ TB nevertheless\? \[y\/N\]\s*$/);
+  await terminal.press("Enter");
+  await terminal.see(/over 0/);
+  assert.deepEqual(await downloads(server), []);
 });

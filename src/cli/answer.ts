@@ -1,6 +1,6 @@
 // One question to a model and its answer as it comes.
 
-import { AppError, type AppErrorData } from "../errors.ts";
+import { AppError } from "../errors.ts";
 import { errorOf, type ServerClient } from "./server_client.ts";
 
 export interface ChatMessage {
@@ -48,7 +48,7 @@ export async function* askModel(
     }
     const chunk = parsed(event.data);
     const error = errorOf(chunk);
-    if (error !== null) throw AppError.fromData(error as AppErrorData);
+    if (error !== null) throw AppError.fromData(error);
     yield { kind: "event", data: event.data };
     const delta = chunk.choices?.[0]?.delta;
     if (delta?.reasoning_content) yield { kind: "thinking", text: delta.reasoning_content };

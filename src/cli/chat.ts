@@ -207,7 +207,7 @@ export class Chat implements Disposable {
     } catch (error) {
       if (!abort.signal.aborted) {
         if (!(error instanceof AppError)) throw error;
-        failure = error.message;
+        failure = error.message + adviceOf(error, this.#talk);
       }
     } finally {
       this.#answering = null;
@@ -218,4 +218,10 @@ export class Chat implements Disposable {
     // A question that nothing answered is as good as not asked.
     if (view.text !== "") this.#talk = [...asked, { role: "assistant", content: view.text }];
   }
+}
+
+/** A talk that has grown too long is the one thing that its own commands help with. */
+function adviceOf({ values }: AppError, talk: readonly ChatMessage[]): string {
+  const isTooLong = values.type === "exceed_context_size_error" && talk.length > 0;
+  return isTooLong ? ". /clear forgets the talk so far" : "";
 }

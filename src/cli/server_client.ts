@@ -154,10 +154,10 @@ function errorIn(text: string): AppErrorData | null {
 
 /** The error in an answer or in the last event of a stream; null where there is none. */
 export function errorOf(body: unknown): AppErrorData | null {
-  const error = (body as { error?: Partial<AppErrorData> } | null)?.error;
+  const error = (body as { error?: Partial<AppErrorData> & { type?: unknown } } | null)?.error;
   if (typeof error?.message !== "string") return null;
-  const { message, code, values } = error;
-  // llama-server's own errors carry a number.
-  const known = typeof code === "string" ? code : "upstream_failed";
-  return { message, code: known as AppErrorData["code"], values: values ?? {} };
+  const { message, code, values, type } = error;
+  if (typeof code === "string") return { message, code, values: values ?? {} };
+  // llama-server's own errors have a number there, and a type by which they are told apart.
+  return { message, code: "upstream_failed", values: { type: String(type ?? "") } };
 }

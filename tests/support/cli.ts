@@ -1,5 +1,6 @@
 // A command of the program without a terminal: what it prints, how it ends.
 
+import assert from "node:assert/strict";
 import { join } from "node:path";
 import { endServer } from "../../src/host/detached_server.ts";
 import { testRuntime } from "./llama_server.ts";
@@ -83,4 +84,11 @@ export async function startEnv(home: string): Promise<Record<string, string>> {
     ZOMBIE_RUNTIME_PORTS: "28080-28100",
     ZOMBIE_LLAMA_SERVER: await testRuntime(),
   };
+}
+
+/** What a user sees of a failure: one line, no stack, nothing on standard output. */
+export function assertOneLine({ stdout, stderr }: CliResult, what: string): void {
+  assert.equal(stdout, "", what);
+  assert.match(stderr, /^\S[^\n]*[^.\n]\n$/, `${what}: ${stderr}`);
+  assert.doesNotMatch(stderr, /^\s+at |\.ts\b|\bbug\b/m, what);
 }
