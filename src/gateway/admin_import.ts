@@ -37,6 +37,7 @@ export function importRoutes(parts: ImportParts): Hono<GatewayEnv> {
   routes.post("/admin/import", async (c) => {
     const { paths } = await readChecked(parts, c, IMPORT_BODY);
     const candidates = await parts.imports.register(paths);
+    await parts.fits.upToDate();
     return c.json(candidates.map((candidate) => importRow(parts, candidate)), 201);
   });
   return routes;
@@ -44,6 +45,7 @@ export function importRoutes(parts: ImportParts): Hono<GatewayEnv> {
 
 async function list(parts: ImportParts): Promise<ImportList> {
   const { candidates, places } = await parts.imports.list();
+  await parts.fits.upToDate();
   return {
     models: candidates.map((candidate) => importRow(parts, candidate)),
     places: places.map(({ root, found, error }) => ({

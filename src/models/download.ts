@@ -68,7 +68,10 @@ export class Download {
   }
 
   get isPlanned(): boolean {
-    return this.#record.commit !== null && this.#files.length > 0;
+    // A plan that was cut off while it was written down has too few files.
+    const bytes = this.#files.reduce((sum, { record }) => sum + record.sizeBytes, 0);
+    return this.#record.commit !== null && this.#files.length > 0 &&
+      bytes === this.#record.bytesTotal;
   }
 
   get missingBytes(): number {
@@ -178,8 +181,9 @@ export class Download {
     if (byteCount > 0) {
       this.failures = 0;
       this.#rate.add(byteCount);
-      // The reason of a wait is shown until the wait is over.
-      if (this.state === "waiting") return this.set("downloading");
+      // The reason of a wait is shown until the wait is over; behind a file that is verified, others
+      // may still be to come.
+      if (this.state === "waiting" || this.state === "verifying") return this.set("downloading");
     }
     this.#options.onChange(this, { soon: true });
   }

@@ -35,8 +35,8 @@ export interface VerdictOptions {
 }
 
 export function verdictOf(error: AppError, options: VerdictOptions): Verdict {
-  if (error.code === "disk_full") return { kind: "room" };
-  const isPassing = PASSING.has(error.code) ||
+  if (isDiskFull(error)) return { kind: "room" };
+  const isPassing = PASSING.has(error.code) || error.values["reason"] === "busy" ||
     (error.code === "checksum_wrong" && options.wrongChecksums < 2);
   if (!isPassing) return { kind: "failed" };
   const askedMs = (error.retryAfterSeconds ?? 0) * 1_000;

@@ -120,7 +120,11 @@ export class DownloadFile {
       segmentBytes: segmentBytesOf(this.#record.sizeBytes),
       open: (part) => this.#writerOf(part, stopped),
     });
-    const watching = this.#watchDisk(laterBytes, stopped).catch((error) => ended.abort(error));
+    let refusal: { error: unknown } | null = null;
+    const watching = this.#watchDisk(laterBytes, stopped).catch((error) => {
+      refusal = { error };
+      ended.abort(error);
+    });
     this.#follow(stopped);
     try {
       await connections.run(stopped);
@@ -130,6 +134,8 @@ export class DownloadFile {
       await this.#following;
       if (this.#isUnsure) this.#believeTheDisk();
     }
+    // The last bytes may have come while the disk refused those before.
+    if (refusal !== null && !this.#map.isComplete) throw (refusal as { error: unknown }).error;
   }
 
   async #writerOf(part: Part, signal: AbortSignal) {
@@ -188,6 +194,8 @@ export class DownloadFile {
   /** What it did not take is not there, whatever the map says. */
   #believeTheDisk(): void {
     this.#isUnsure = false;
+    // It has taken in bytes that are fetched again.
+    this.#hash = null;
     const before = this.#map.doneBytes;
     this.#map = new PartMap(this.#record.sizeBytes, this.#record.synced);
     this.#options.onProgress(this.#map.doneBytes - before);
@@ -195,7 +203,9 @@ export class DownloadFile {
 
   async #verify({ signal, onVerifying }: FetchOptions): Promise<void> {
     const { sizeBytes, sha256, path } = this.#record;
-    const hash = this.#hash!;
+    // Paused or cancelled meanwhile: that state is not ours to change.
+    signal.throwIfAborted();
+    const hash = this.#hash ??= await PrefixHash.create();
     if (hash.hashedBytes < sizeBytes) onVerifying();
     await hash.follow(this.path, { until: () => sizeBytes, signal });
     if (signal.aborted) throw signal.reason;
@@ -213,8 +223,13 @@ export class DownloadFile {
         { values: { file: path, expected: sha256, found } },
       );
     }
-    using file = await Deno.open(this.path, { write: true });
-    await file.sync();
+    try {
+      using file = await Deno.open(this.path, { write: true });
+      await file.sync();
+    } catch (error) {
+      this.#believeTheDisk();
+      throw error;
+    }
     this.#put({ verified: true });
   }
 

@@ -23,6 +23,8 @@ export async function runDownload(download: Download, options: JobOptions): Prom
   const { context, signal } = options;
   if (!download.isPlanned) await planDownload(download, options);
   await checkRoom(download, context);
+  // Paused or cancelled meanwhile: that state is not ours to change.
+  signal.throwIfAborted();
   if (download.state !== "waiting") download.set("downloading");
   try {
     await prepareFolder(download, context);

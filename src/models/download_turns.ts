@@ -4,7 +4,7 @@
 import { AppError, messageOf } from "../errors.ts";
 import type { Download } from "./download.ts";
 import type { DownloadContext } from "./download_context.ts";
-import { verdictOf } from "./download_failure.ts";
+import { diskFull, isDiskFull, verdictOf } from "./download_failure.ts";
 import { runDownload } from "./download_job.ts";
 
 export interface DownloadTurnsOptions {
@@ -102,7 +102,7 @@ export class DownloadTurns implements AsyncDisposable {
 
   #settle(download: Download, error: unknown): void {
     const { log, timing } = this.#options.context;
-    const known = error instanceof AppError ? error : bug(error);
+    const known = asShown(error);
     const verdict = verdictOf(known, {
       failures: ++download.failures,
       wrongChecksums: download.wrongChecksums,
@@ -153,6 +153,12 @@ export function isUnderWay({ state }: Download): boolean {
 /** A long wait is not waited for by others. */
 function isAway({ retryAtMs, holdsTurn }: Download): boolean {
   return retryAtMs !== null && !holdsTurn;
+}
+
+/** The registry's words for a full disk are ours: what waits for room is known by them. */
+function asShown(error: unknown): AppError {
+  if (!(error instanceof AppError)) return bug(error);
+  return isDiskFull(error) && error.code !== "disk_full" ? diskFull(null) : error;
 }
 
 function setAside(): AppError {

@@ -54,7 +54,8 @@ export class Downloads implements AsyncDisposable {
     this.#context = {
       ...{ home, source, registry, boot, log },
       settings: () => options.settings(),
-      freeBytes: () => options.freeBytes(),
+      // A probe that fails is no reason to stop: the disk itself will say when it is full.
+      freeBytes: () => options.freeBytes().catch(() => null),
       limit: new SpeedLimit(() => options.settings().bytesPerSecondLimit),
       timing: { ...TIMING, ...options.timing },
       reserveBytes: options.reserveBytes ?? RESERVE_BYTES,
@@ -163,14 +164,20 @@ export class Downloads implements AsyncDisposable {
   /** Removes what was downloaded; of one that is done only the row. */
   async cancel(id: string): Promise<void> {
     const download = this.#find(id);
+    // Whoever asks from here on does not find it, and its turn does not come again.
+    this.#all = this.#all.filter((each) => each !== download);
     if (download.state !== "done") {
       download.set("paused");
       await Promise.all([this.#turns.stop(download), this.#plans.end(download)]);
     }
-    // It may have come to its end just before.
-    if (isUnfinished(download)) await removeIfThere(download.folder);
-    this.#forget(download);
-    this.#reorder();
+    try {
+      // It may have come to its end just before.
+      if (isUnfinished(download)) await removeIfThere(download.folder);
+    } finally {
+      // What could not be removed goes at the next start.
+      this.#forget(download);
+      this.#reorder();
+    }
   }
 
   /** Before another one; null = to the end. */
@@ -204,8 +211,12 @@ export class Downloads implements AsyncDisposable {
       isSameName(record.repo, repo) && record.file === file
     );
     if (earlier !== undefined && isUnfinished(earlier)) throw downloadExists(earlier.record);
-    const ids = [earlier?.record.modelId, modelIdOf(basename(file))];
-    for (const id of ids) {
+    const guessed = modelIdOf(basename(file));
+    // In another folder of the repository there may be a file of the same name.
+    const isOthers = this.#all.some(({ record }) =>
+      isSameName(record.repo, repo) && record.file !== file && record.modelId === guessed
+    );
+    for (const id of [earlier?.record.modelId, isOthers ? null : guessed]) {
       const from = id === null || id === undefined ? null : this.#options.installed(id)?.repo;
       if (from && isSameName(from, repo)) {
         throw downloadExists({ id: earlier?.id ?? null, repo, file, state: "done", modelId: id! });

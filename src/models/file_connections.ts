@@ -1,5 +1,6 @@
 // The connections that fill one file side by side: each takes the next part, asks for it, and after a
-// failure comes back by itself while another one still flows. When none does, the run ends.
+// failure comes back by itself while another one still flows: its part is anybody's meanwhile. When
+// none flows, the run ends.
 
 import { AppError } from "../errors.ts";
 import { abortableDelay } from "../within.ts";
@@ -41,6 +42,8 @@ export class FileConnections {
   #flowing = 0;
   /** In a row, of all connections, without a byte in between. */
   #failures = 0;
+  /** Ends the waits of those that are to come back, where nothing is left to come back for. */
+  readonly #finished = new AbortController();
 
   constructor(options: FileConnectionsOptions) {
     this.#options = options;
@@ -70,16 +73,23 @@ export class FileConnections {
       if (this.#hasNoRanges && this.#flowing > 1) break;
       const part = map.take(this.#hasNoRanges ? Infinity : segmentBytes);
       if (part === null) break;
-      try {
-        await this.#fill(part, signal);
-      } catch (error) {
-        if (signal.aborted) throw signal.reason;
-        await this.#afterFailure(error, signal);
-      } finally {
-        map.release(part);
-      }
+      const failure = await this.#tryToFill(part, signal);
+      if (failure !== null) await this.#afterFailure(failure.error, signal);
     }
     this.#flowing--;
+    if (map.isComplete) this.#finished.abort();
+  }
+
+  async #tryToFill(part: Part, signal: AbortSignal): Promise<{ error: unknown } | null> {
+    try {
+      await this.#fill(part, signal);
+      return null;
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      return { error };
+    } finally {
+      this.#options.map.release(part);
+    }
   }
 
   get #hasNoRanges(): boolean {
@@ -155,7 +165,7 @@ export class FileConnections {
     });
     this.#flowing--;
     if (verdict.kind !== "retry" || this.#flowing === 0) throw error;
-    await abortableDelay(verdict.afterMs, signal);
+    await abortableDelay(verdict.afterMs, AbortSignal.any([signal, this.#finished.signal]));
     if (signal.aborted) throw signal.reason;
     this.#flowing++;
   }

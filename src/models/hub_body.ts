@@ -2,11 +2,15 @@
 
 /** Without a byte, and for all of it. */
 const STALL_MS = 10_000;
-const TOTAL_MS = 30_000;
+export const BODY_MS = 30_000;
 
 /** The first `most` bytes, or all where there are fewer; what follows is not waited for. */
-export async function readBody(response: Response, most: number): Promise<Uint8Array> {
-  const endMs = performance.now() + TOTAL_MS;
+export async function readBody(
+  response: Response,
+  most: number,
+  options: { totalMs?: number } = {},
+): Promise<Uint8Array> {
+  const endMs = performance.now() + (options.totalMs ?? BODY_MS);
   const reader = response.body?.getReader();
   if (reader === undefined) return new Uint8Array(0);
   const chunks: Uint8Array[] = [];

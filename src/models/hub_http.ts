@@ -4,7 +4,7 @@
 import { isLoopback } from "../addresses.ts";
 import type { AppError } from "../errors.ts";
 import { isDownloadHost } from "../hub_hosts.ts";
-import { noAnswer, readBody } from "./hub_body.ts";
+import { BODY_MS, noAnswer, readBody } from "./hub_body.ts";
 import {
   hostRefused,
   hubFailure,
@@ -32,6 +32,8 @@ const CONNECT_MS = 10_000;
 const JSON_LIMIT_BYTES = 32 * 1024 ** 2;
 const REFUSAL_LIMIT_BYTES = 64 * 1024;
 const MOST_REDIRECTS = 5;
+/** A line that is slower than this has no use for large models. */
+const SLOWEST_BYTES_PER_MS = 16;
 
 export class HubHttp implements Disposable {
   readonly #endpoint: URL;
@@ -135,7 +137,9 @@ export class HubHttp implements Disposable {
     const isPart = response.status === 206 &&
       response.headers.get("content-range")?.startsWith(`bytes ${start}-`) === true;
     if (isPart || (response.status === 200 && start === 0)) {
-      return await this.#bytes(response, { ...asking, most: end - start });
+      // On a slow line a header takes minutes; that it still comes is what counts.
+      const totalMs = BODY_MS + (end - start) / SLOWEST_BYTES_PER_MS;
+      return await this.#bytes(response, { ...asking, most: end - start, totalMs });
     }
     if (!response.ok) throw await this.refusal(response, asking);
     await response.body?.cancel();
@@ -193,9 +197,12 @@ export class HubHttp implements Disposable {
     return new TextDecoder().decode(bytes);
   }
 
-  async #bytes(response: Response, asking: Asking & { most: number }): Promise<Uint8Array> {
+  async #bytes(
+    response: Response,
+    asking: Asking & { most: number; totalMs?: number },
+  ): Promise<Uint8Array> {
     try {
-      return await readBody(response, asking.most);
+      return await readBody(response, asking.most, { totalMs: asking.totalMs ?? BODY_MS });
     } catch (error) {
       asking.signal?.throwIfAborted();
       throw hubUnreachable(error, { host: this.host });

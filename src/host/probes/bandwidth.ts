@@ -28,8 +28,10 @@ const MIB = 1024 ** 2;
 const BUFFERS_BYTES = 128 * MIB;
 /** A single thread would be too long at writing more of it for the first time. */
 const MOST_BUFFER_BYTES = 96 * MIB;
-/** Less than this might lie in a cache. */
+/** Less than this might lie in a cache, and is not measured. */
 const LEAST_BUFFERS_BYTES = 32 * MIB;
+/** Less than this lies in the caches of some CPUs: a figure to be measured again. */
+const SURE_BUFFERS_BYTES = 90 * MIB;
 const MOST_MEMORY_SHARE = 0.1;
 /** What a Worker takes besides. */
 const WORKER_BYTES = 8 * MIB;
@@ -89,7 +91,7 @@ export async function measureBandwidth(options: BandwidthOptions): Promise<Bandw
     rounds.push(bytesPerSecond);
   }
   const { bytesPerSecond, busy } = summarised(rounds);
-  return { bytesPerSecond, busy: busy || othersBusy };
+  return { bytesPerSecond, busy: busy || othersBusy || readers.heldBytes < SURE_BUFFERS_BYTES };
 }
 
 function threadsOf(threads: number): number {
@@ -137,6 +139,8 @@ interface ReadersOptions {
 class Readers implements Disposable {
   readonly #options: ReadersOptions;
   readonly #workers: Worker[] = [];
+  /** Of all threads; known with the first reading. */
+  heldBytes = 0;
   #held: Promise<BandwidthResult>[] = [];
 
   constructor(options: ReadersOptions) {
@@ -162,8 +166,8 @@ class Readers implements Disposable {
   async read(readMs: number): Promise<number | null> {
     if (this.#workers.length < this.#options.threads) return null;
     const held = await this.#inTime(this.#held);
-    const heldBytes = held?.reduce((sum, each) => sum + each.heldBytes, 0) ?? 0;
-    if (heldBytes < LEAST_BUFFERS_BYTES) return null;
+    this.heldBytes = held?.reduce((sum, each) => sum + each.heldBytes, 0) ?? 0;
+    if (this.heldBytes < LEAST_BUFFERS_BYTES) return null;
     const results = await this.#inTime(this.#workers.map((worker) => ask(worker, { readMs })));
     return results?.reduce((sum, each) => sum + each.bytesPerSecond, 0) ?? null;
   }
