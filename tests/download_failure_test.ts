@@ -30,6 +30,18 @@ Deno.test("verdictOf() tries again what passes, and only that", () => {
   assert.equal(verdict("checksum_wrong", { wrongChecksums: 2 }).kind, "failed");
 });
 
+Deno.test("verdictOf() takes what the registry says of a full disk or a busy file for what it is", () => {
+  const kinds = ["disk_full", "busy", "damaged"].map((reason) =>
+    verdictOf(new AppError("folder_unusable", "It went wrong", { values: { reason } }), {
+      failures: 1,
+      wrongChecksums: 0,
+      backOff: { firstMs: 1, mostMs: 1 },
+      random: 0,
+    }).kind
+  );
+  assert.deepEqual(kinds, ["room", "retry", "failed"]);
+});
+
 Deno.test("verdictOf() doubles the wait up to five minutes, with a random half", () => {
   const waits = [1, 2, 3, 9, 10, 1_000].map((failures) => verdict("hub_failed", { failures }));
   assert.deepEqual(
