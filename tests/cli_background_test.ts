@@ -86,8 +86,9 @@ Deno.test("A server that a command started outlives its terminal, and Ctrl-C the
   let address: string;
   {
     await using terminal = await startTerminal({ columns: 120, env: home.env });
-    await terminal.enter("zombiecoder list; sleep 100");
-    const screen = await terminal.see(/Started the server at (\S+);[^]*hello/);
+    // Ctrl-C is for what comes after the command: it has ended by then.
+    await terminal.enter("zombiecoder list; echo over; sleep 100");
+    const screen = await terminal.see(/Started the server at (\S+);[^]*hello[^]*\nover/);
     address = /Started the server at (\S+);/.exec(screen)![1]!;
     await terminal.press("C-c");
     await terminal.see(/\$ *\n*$/);

@@ -131,7 +131,7 @@ Deno.test("run shows thoughts apart from the answer, and none without colours", 
   await terminal.enter("zombiecoder run thinking 2+2; echo over");
   await terminal.see(/\nTwo and two\.\n\nIt is four\.\nover/);
   assert.ok((await terminal.coloured()).includes("\x1b[2mTwo and two"));
-  await terminal.press("C-l");
+  await terminal.clear();
   await terminal.enter("NO_COLOR=1 zombiecoder run thinking 2+2; echo end");
   await terminal.see(/It is four\.\nend/);
   assert.ok(!(await terminal.coloured()).includes("\x1b[2mTwo"));
@@ -184,7 +184,7 @@ Deno.test("run leaves the terminal as it was when it is ended from elsewhere, an
   await terminal.see(/>>> half a question$/m);
   Deno.kill(talkIn(server), "SIGTERM");
   await terminal.see(/over \d+/);
-  await terminal.press("C-l");
+  await terminal.clear();
   await terminal.enter("stty -a");
   assert.match(await terminal.see(/ echo /), / icanon /);
 });

@@ -236,7 +236,7 @@ Deno.test("rm asks at a terminal, wants --yes without one, and says what stands 
   await terminal.enter("n");
   await terminal.see(/Nothing was removed\nover 0/);
   assert.ok(Deno.statSync(join(server.home, "one.gguf")).isFile);
-  await terminal.press("C-l");
+  await terminal.clear();
   await terminal.enter("zombiecoder rm one; echo again $?");
   await terminal.see(/\[y\/N\]\s*$/);
   await terminal.enter("y");

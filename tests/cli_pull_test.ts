@@ -55,7 +55,7 @@ Deno.test("pull draws a bar, Ctrl-C leaves the download going, and pull again wa
 
   speed = 64 * MIB;
   hub.fault = ({ host }) => host === "cdn" ? { bytesPerSecond: speed } : null;
-  await terminal.press("C-l");
+  await terminal.clear();
   await terminal.enter("zombiecoder pull hf.co/org/repo:q4_0; echo done $?");
   await terminal.see(/Downloaded model-Q4_0 \(25\.2 MB\), checked by its SHA-256\ndone 0/, 60_000);
   assert.ok(isContent(join(server.home, "model-Q4_0.gguf"), content));

@@ -20,11 +20,16 @@ export class LogFile implements Disposable {
 
   /** Never throws: a full disk must not stop the server, and stderr still has what matters. */
   write(entry: LogEntry): void {
+    if (entry.level === "warn" || entry.level === "error") {
+      tryTo(() => Deno.stderr.writeSync(this.#line(entry)));
+    }
+    this.keep(entry);
+  }
+
+  /** Into the file alone: what somebody else says on stderr. Never throws. */
+  keep(entry: LogEntry): void {
     tryTo(() => {
-      const line = this.#encoder.encode(formatEntry(entry) + "\n");
-      if (entry.level === "warn" || entry.level === "error") {
-        tryTo(() => Deno.stderr.writeSync(line));
-      }
+      const line = this.#line(entry);
       this.#file ??= this.#open();
       if (this.#bytes > 0 && this.#bytes + line.length > this.#mostBytes) this.#rotate();
       this.#file ??= this.#open();
@@ -36,6 +41,10 @@ export class LogFile implements Disposable {
   [Symbol.dispose](): void {
     this.#file?.close();
     this.#file = null;
+  }
+
+  #line(entry: LogEntry): Uint8Array {
+    return this.#encoder.encode(formatEntry(entry) + "\n");
   }
 
   #path(number: number): string {

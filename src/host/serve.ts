@@ -65,8 +65,13 @@ export async function serve(options: ServeOptions): Promise<number> {
   try {
     await Promise.race([stop.received, host.failed, uncaught.first]);
   } catch (error) {
-    // Nobody may read what is said elsewhere: who started it in the background has left.
-    log.error("The server cannot go on", { reason: messageOf(error) });
+    // The caller says it on stderr, which nobody may read: who started this in the background has left.
+    const kept = createLog({
+      part: "host",
+      level: config.logLevel,
+      write: (entry) => logFile.keep(entry),
+    });
+    kept.error("The server cannot go on", { reason: messageOf(error) });
     throw error;
   } finally {
     ending.abort(new AppError("shutting_down", "The server is stopping"));

@@ -25,6 +25,8 @@ export interface TestTerminal extends AsyncDisposable {
   enter(line: string): Promise<void>;
   /** tmux's names: `C-c`, `Enter`, `Up`. */
   press(...keys: string[]): Promise<void>;
+  /** An empty screen, once the shell asks again: before, Ctrl-L would only be echoed. */
+  clear(): Promise<void>;
   /** As a terminal hands over what is pasted. */
   paste(text: string): Promise<void>;
   resize(columns: number, rows: number): Promise<void>;
@@ -79,6 +81,10 @@ export async function startTerminal(options: TerminalOptions = {}): Promise<Test
     },
     async press(...keys) {
       await tmux("send-keys", ...keys);
+    },
+    async clear() {
+      await terminal.see(/(^|\n)\$\s*$/);
+      await tmux("send-keys", "C-l");
     },
     async paste(text) {
       await tmux("set-buffer", text);
