@@ -1,6 +1,7 @@
 // `deno task test`: gets what the tests need, runs them all, ends with a line `N passed, N failed`.
 // No llama-server means that the run fails: nothing is skipped.
 
+import { parseArgs } from "node:util";
 import { testRuntime } from "./support/llama_server.ts";
 
 const COUNTS = /(\d+) passed(?: \(\d+ steps?\))? \| (\d+) failed/;
@@ -8,19 +9,42 @@ const COUNTS = /(\d+) passed(?: \(\d+ steps?\))? \| (\d+) failed/;
 const GATE_LIMIT_MS = 25 * 60_000;
 const SOAK_LIMIT_MS = 120 * 60_000;
 
+/** These measure times, or fill the machine: nothing runs beside them. */
+const ALONE = [
+  "bandwidth_test.ts",
+  "departures_test.ts",
+  "hostile_headers_test.ts",
+  "server_death_test.ts",
+  "speed_real_test.ts",
+  "speeds_test.ts",
+];
+
+interface Counts {
+  passed: number;
+  failed: number;
+}
+
 function print(text: string): void {
   Deno.stdout.writeSync(new TextEncoder().encode(text));
 }
 
-async function main(): Promise<number> {
-  print(`Tests use ${await testRuntime()}\n`);
-  const files = Deno.args.length > 0 ? Deno.args : ["tests"];
+/** All files below `tests`, by their paths. */
+function testFiles(folder = "tests"): string[] {
+  return [...Deno.readDirSync(folder)].flatMap(({ name, isDirectory }) => {
+    if (isDirectory) return testFiles(`${folder}/${name}`);
+    return name.endsWith("_test.ts") ? [`${folder}/${name}`] : [];
+  }).sort();
+}
+
+async function run(files: readonly string[], options: readonly string[]): Promise<Counts> {
+  if (files.length === 0) return { passed: 0, failed: 0 };
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["test", "-A", "--quiet", "--trace-leaks", ...files],
+    args: ["test", "-A", "--quiet", ...options, ...files],
     stdin: "null",
     stdout: "piped",
     stderr: "inherit",
-    env: { NO_COLOR: "1" },
+    // Each core has a file; on a machine of many they would only be in each other's way.
+    env: { NO_COLOR: "1", DENO_JOBS: String(Math.min(4, navigator.hardwareConcurrency)) },
   }).spawn();
   // A test that hangs must fail the run, not hold it for ever.
   const limit = setTimeout(() => {
@@ -36,12 +60,30 @@ async function main(): Promise<number> {
   const { code } = await child.status;
   clearTimeout(limit);
   const counts = COUNTS.exec(tail);
-  if (counts === null) {
-    print("0 passed, 1 failed\n");
-    return 1;
-  }
-  const failed = Math.max(Number(counts[2]), code === 0 ? 0 : 1);
-  print(`${counts[1]} passed, ${failed} failed\n`);
+  if (counts === null) return { passed: 0, failed: 1 };
+  return {
+    passed: Number(counts[1]),
+    failed: Math.max(Number(counts[2]), code === 0 ? 0 : 1),
+  };
+}
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: Deno.args,
+    options: { "trace-leaks": { type: "boolean" } },
+    allowPositionals: true,
+  });
+  const options = values["trace-leaks"] === true ? ["--trace-leaks"] : [];
+  print(`Tests use ${await testRuntime()}\n`);
+  const files = positionals.length > 0 ? positionals : testFiles();
+  const isAlone = (file: string) => ALONE.some((name) => file.endsWith(`/${name}`));
+  const counts = [
+    await run(files.filter((file) => !isAlone(file)), [...options, "--parallel"]),
+    await run(files.filter(isAlone), options),
+  ];
+  const passed = counts.reduce((sum, each) => sum + each.passed, 0);
+  const failed = counts.reduce((sum, each) => sum + each.failed, 0);
+  print(`${passed} passed, ${failed} failed\n`);
   return failed === 0 ? 0 : 1;
 }
 

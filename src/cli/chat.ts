@@ -95,6 +95,8 @@ export class Chat implements Disposable {
       this.#redraw();
     }));
     this.#stack.use(terminal.onSignal("end", () => {
+      // The shell's prompt begins on a line of its own.
+      terminal.out("\n");
       this[Symbol.dispose]();
       Deno.exit(0);
     }));

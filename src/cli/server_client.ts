@@ -1,5 +1,6 @@
 // A client of the gateway: JSON in, JSON out, streams of events, and errors as the server words them.
 
+import { headUntilAborted, untilAborted } from "../abort.ts";
 import { AppError, type AppErrorData, messageOf } from "../errors.ts";
 import { type ServerStreamEvent, streamEvents } from "./stream_events.ts";
 
@@ -43,7 +44,9 @@ export class ServerClient implements Disposable {
   async json<T>(path: string, options: CallOptions = {}): Promise<T> {
     const response = await this.#send(path, options);
     try {
-      const text = await response.text();
+      const { signal } = options;
+      const reading = response.text();
+      const text = await (signal === undefined ? reading : untilAborted(reading, signal));
       return (text === "" ? null : JSON.parse(text)) as T;
     } catch (error) {
       throw this.#broken(error, options.signal);
@@ -62,7 +65,7 @@ export class ServerClient implements Disposable {
   async *events(path: string, options: CallOptions = {}): AsyncGenerator<ServerStreamEvent> {
     const response = await this.#send(path, options);
     try {
-      yield* streamEvents(response.body!.pipeThrough(new TextDecoderStream()));
+      yield* streamEvents(textOf(response, options.signal));
     } catch (error) {
       throw this.#broken(error, options.signal);
     }
@@ -73,7 +76,7 @@ export class ServerClient implements Disposable {
     const response = await this.#send(path, options);
     let rest = "";
     try {
-      for await (const text of response.body!.pipeThrough(new TextDecoderStream())) {
+      for await (const text of textOf(response, options.signal)) {
         const lines = (rest + text).split("\n");
         rest = lines.pop()!;
         yield* lines;
@@ -90,7 +93,7 @@ export class ServerClient implements Disposable {
     if (body !== undefined) headers.set("content-type", "application/json");
     let response: Response;
     try {
-      response = await fetch(this.address + path, {
+      const answer = fetch(this.address + path, {
         method,
         headers,
         redirect: "error",
@@ -98,6 +101,7 @@ export class ServerClient implements Disposable {
         ...(body !== undefined && { body: JSON.stringify(body) }),
         ...(signal && { signal }),
       });
+      response = await (signal === undefined ? answer : headUntilAborted(answer, signal));
     } catch (error) {
       throw this.#broken(error, signal);
     }
@@ -136,6 +140,14 @@ export class ServerClient implements Disposable {
       { values: { address: this.address, status: response.status } },
     );
   }
+}
+
+/** Ended by the signal itself: see abort.ts. */
+function textOf(response: Response, signal?: AbortSignal): ReadableStream<string> {
+  return response.body!.pipeThrough(
+    new TextDecoderStream(),
+    signal === undefined ? {} : { signal },
+  );
 }
 
 /** An address to connect to, where the server listens on every one. */

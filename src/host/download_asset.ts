@@ -2,6 +2,7 @@
 // in silence. Whether its digest is right is the caller's.
 
 import { createHash } from "node:crypto";
+import { headUntilAborted, untilAborted } from "../abort.ts";
 import { messageOf } from "../errors.ts";
 import { writeAll } from "../durable_write.ts";
 
@@ -55,7 +56,8 @@ export async function get(
     const timer = silence(limits.connectMs);
     let response: Response;
     try {
-      response = await fetch(target, { headers, redirect: "manual", signal: either });
+      const answer = fetch(target, { headers, redirect: "manual", signal: either });
+      response = await headUntilAborted(answer, either);
     } catch (error) {
       signal.throwIfAborted();
       throw new Error(`cannot reach ${target.host}: ${messageOf(error)}`, { cause: error });
@@ -64,7 +66,7 @@ export async function get(
     }
     const location = response.headers.get("location");
     if (response.status < 300 || response.status > 399 || location === null) {
-      return answerOf(response, { host: target.host, silence, limits });
+      return answerOf(response, { host: target.host, ended: either, silence, limits });
     }
     await response.body?.cancel();
     target = new URL(location, target);
@@ -77,8 +79,9 @@ export async function get(
 
 function answerOf(
   response: Response,
-  { host, silence, limits }: {
+  { host, ended, silence, limits }: {
     host: string;
+    ended: AbortSignal;
     silence(ms: number): ReturnType<typeof setTimeout>;
     limits: Readonly<FetchLimits>;
   },
@@ -89,7 +92,9 @@ function answerOf(
     try {
       while (true) {
         const timer = silence(limits.stallMs);
-        const { value, done } = await reader.read().finally(() => clearTimeout(timer));
+        const { value, done } = await untilAborted(reader.read(), ended).finally(() =>
+          clearTimeout(timer)
+        );
         if (done) return;
         yield value;
       }

@@ -40,13 +40,9 @@ export async function runDownload(download: Download, options: JobOptions): Prom
 export async function planDownload(download: Download, options: JobOptions): Promise<void> {
   const { context, isTaken, signal } = options;
   const { repo, revision, file, modelId } = download.record;
-  using watch = new StallWatch(context.settings().stallMs);
-  const asked = context.source.model(
-    { repo, revision, file },
-    AbortSignal.any([signal, watch.signal]),
-  );
+  using watch = new StallWatch(context.settings().stallMs, signal);
+  const asked = context.source.model({ repo, revision, file }, watch.signal);
   const model = await watch.during(asked).catch((error) => {
-    signal.throwIfAborted();
     throw watch.signal.aborted ? watch.signal.reason : error;
   });
   const names = model.files.map(({ path }) => path);

@@ -54,17 +54,15 @@ export class LinkRefusedError extends AppError {
  */
 export async function streamRange(options: StreamOptions): Promise<void> {
   const { source, resolved, start, end, signal } = options;
-  using watch = new StallWatch(options.stallMs);
+  using watch = new StallWatch(options.stallMs, signal);
   const fromNetwork = <T>(wait: Promise<T>) =>
     watch.during(wait).catch((error) => {
-      if (signal.aborted) throw signal.reason;
       throw watch.signal.aborted ? watch.signal.reason : connectionFailure(error);
     });
-  const ended = AbortSignal.any([signal, watch.signal]);
   const gathered = new Gathered(options.write);
   let reader: ReadableStreamBYOBReader | null = null;
   try {
-    const response = await fromNetwork(source.open(resolved, { start, end }, ended));
+    const response = await fromNetwork(source.open(resolved, { start, end }, watch.signal));
     reader = bodyOf(response, options);
     let skip = response.status === 200 ? start : 0;
     let landing = new Uint8Array(READ_BYTES);
@@ -84,7 +82,7 @@ export async function streamRange(options: StreamOptions): Promise<void> {
     await gathered.flushWhatCame();
     throw error;
   } finally {
-    // Already failed in most cases, and of no interest in all.
+    // Also ends a read that is still waited for. Already failed in most cases.
     await reader?.cancel().catch(() => {});
   }
 }

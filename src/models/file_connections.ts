@@ -133,14 +133,11 @@ export class FileConnections {
 
   async #resolve(signal: AbortSignal): Promise<Link> {
     const { context, file } = this.#options;
-    using watch = new StallWatch(context.settings().stallMs);
-    const stopped = AbortSignal.any([signal, watch.signal]);
-    let resolved: ResolvedFile;
-    try {
-      resolved = await watch.during(context.source.resolve(file, stopped));
-    } catch (error) {
-      throw watch.signal.aborted ? watch.signal.reason : error;
-    }
+    using watch = new StallWatch(context.settings().stallMs, signal);
+    const resolved = await watch.during(context.source.resolve(file, watch.signal))
+      .catch((error) => {
+        throw watch.signal.aborted ? watch.signal.reason : error;
+      });
     if (!isSame(resolved, file)) {
       throw new AppError(
         "download_changed",

@@ -1,5 +1,7 @@
 // The body of an answer in memory: as much as was asked for and no more, within a time.
 
+import { untilAborted } from "../abort.ts";
+
 /** Without a byte, and for all of it. */
 const STALL_MS = 10_000;
 export const BODY_MS = 30_000;
@@ -8,7 +10,7 @@ export const BODY_MS = 30_000;
 export async function readBody(
   response: Response,
   most: number,
-  options: { totalMs?: number } = {},
+  options: { totalMs?: number; signal?: AbortSignal | undefined } = {},
 ): Promise<Uint8Array> {
   const endMs = performance.now() + (options.totalMs ?? BODY_MS);
   const reader = response.body?.getReader();
@@ -17,10 +19,10 @@ export async function readBody(
   let sizeBytes = 0;
   try {
     while (sizeBytes < most) {
-      const { value, done } = await readWithin(
-        reader,
-        Math.min(STALL_MS, Math.max(0, endMs - performance.now())),
-      );
+      const limitMs = Math.min(STALL_MS, Math.max(0, endMs - performance.now()));
+      const reading = readWithin(reader, limitMs);
+      const { value, done } =
+        await (options.signal === undefined ? reading : untilAborted(reading, options.signal));
       if (done) break;
       chunks.push(value);
       sizeBytes += value.length;

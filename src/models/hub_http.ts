@@ -1,6 +1,7 @@
 // Requests to the Hub and to the hosts that it leads to: who gets the token, which host may be asked,
 // how long and how large an answer may be. What answers mean is hub.ts's.
 
+import { headUntilAborted } from "../abort.ts";
 import { isLoopback } from "../addresses.ts";
 import type { AppError } from "../errors.ts";
 import { isDownloadHost } from "../hub_hosts.ts";
@@ -167,14 +168,16 @@ export class HubHttp implements Disposable {
       ...headers,
     };
     if (this.#mayHaveToken(url)) sent["authorization"] = `Bearer ${this.#options.token}`;
+    const ended = signal === undefined ? silence.signal : AbortSignal.any([signal, silence.signal]);
     try {
-      return await fetch(url, {
+      const answer = fetch(url, {
         method,
         headers: sent,
         redirect: "manual",
-        signal: signal === undefined ? silence.signal : AbortSignal.any([signal, silence.signal]),
+        signal: ended,
         client: this.#clientFor(url),
       } as RequestInit);
+      return await headUntilAborted(answer, ended);
     } catch (error) {
       signal?.throwIfAborted();
       // The scope lists the same hosts as this part does, but for what a port says.
@@ -202,7 +205,10 @@ export class HubHttp implements Disposable {
     asking: Asking & { most: number; totalMs?: number },
   ): Promise<Uint8Array> {
     try {
-      return await readBody(response, asking.most, { totalMs: asking.totalMs ?? BODY_MS });
+      return await readBody(response, asking.most, {
+        totalMs: asking.totalMs ?? BODY_MS,
+        signal: asking.signal,
+      });
     } catch (error) {
       asking.signal?.throwIfAborted();
       throw hubUnreachable(error, { host: this.host });

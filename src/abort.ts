@@ -1,0 +1,30 @@
+// Ends of waits that `fetch` alone does not promise: in Deno 2.9.6 an abort can be lost that comes after
+// an answer's head (the request's own signal hangs on a weak reference, as soon as nobody else holds
+// it). So nobody here relies on it for a wait to end: the wait ends by itself, and its reader is
+// cancelled.
+
+/** The promise's value; rejects with the signal's reason as soon as it fires, whatever the promise does. */
+export async function untilAborted<T>(wait: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(signal.reason);
+  if (signal.aborted) onAbort();
+  else signal.addEventListener("abort", onAbort);
+  try {
+    return await Promise.race([wait, aborted]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+/** An answer's head. Where the signal fires first, an answer that still comes is let go of. */
+export async function headUntilAborted(
+  answer: Promise<Response>,
+  signal: AbortSignal,
+): Promise<Response> {
+  try {
+    return await untilAborted(answer, signal);
+  } catch (error) {
+    answer.then((late) => late.body?.cancel()).catch(() => {});
+    throw error;
+  }
+}
