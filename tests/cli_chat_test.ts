@@ -130,11 +130,13 @@ Deno.test("run shows thoughts apart from the answer, and none without colours", 
   await using terminal = await startTerminal({ env: cliEnv(server) });
   await terminal.enter("zombiecoder run thinking 2+2; echo over");
   await terminal.see(/\nTwo and two\.\n\nIt is four\.\nover/);
-  assert.ok((await terminal.coloured()).includes("\x1b[2mTwo and two"));
+  const coloured = await terminal.coloured();
+  assert.ok(coloured.includes("\x1b[2mTwo and two"), JSON.stringify(coloured));
   await terminal.clear();
   await terminal.enter("NO_COLOR=1 zombiecoder run thinking 2+2; echo end");
   await terminal.see(/It is four\.\nend/);
-  assert.ok(!(await terminal.coloured()).includes("\x1b[2mTwo"));
+  const plain = await terminal.coloured();
+  assert.ok(!plain.includes("\x1b[2mTwo"), JSON.stringify(plain));
 });
 
 Deno.test("run passes nothing of an answer on that a terminal would obey", async () => {

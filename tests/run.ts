@@ -13,10 +13,13 @@ const SOAK_LIMIT_MS = 120 * 60_000;
 const ALONE = [
   "bandwidth_test.ts",
   "departures_test.ts",
+  "fits_test.ts",
   "hostile_headers_test.ts",
+  "processes_test.ts",
   "server_death_test.ts",
   "speed_real_test.ts",
   "speeds_test.ts",
+  "start_test.ts",
 ];
 
 interface Counts {
@@ -43,7 +46,7 @@ async function run(files: readonly string[], options: readonly string[]): Promis
     stdin: "null",
     stdout: "piped",
     stderr: "inherit",
-    // Each core has a file; on a machine of many they would only be in each other's way.
+    // One file for each core; more of them would be in each other's way.
     env: { NO_COLOR: "1", DENO_JOBS: String(Math.min(4, navigator.hardwareConcurrency)) },
   }).spawn();
   // A test that hangs must fail the run, not hold it for ever.

@@ -25,7 +25,7 @@ export interface TestTerminal extends AsyncDisposable {
   enter(line: string): Promise<void>;
   /** tmux's names: `C-c`, `Enter`, `Up`. */
   press(...keys: string[]): Promise<void>;
-  /** An empty screen, once the shell asks again: before, Ctrl-L would only be echoed. */
+  /** An empty screen without a history, once the shell asks again. */
   clear(): Promise<void>;
   /** As a terminal hands over what is pasted. */
   paste(text: string): Promise<void>;
@@ -36,6 +36,7 @@ export interface TestTerminal extends AsyncDisposable {
   see(wanted: string | RegExp, timeoutMs?: number): Promise<string>;
 }
 
+const SEE_MS = 20_000;
 const ROOT = new URL("../../", import.meta.url);
 
 /** A shell with the prompt `$ ` in which `zombiecoder` is this program. */
@@ -84,7 +85,9 @@ export async function startTerminal(options: TerminalOptions = {}): Promise<Test
     },
     async clear() {
       await terminal.see(/(^|\n)\$\s*$/);
-      await tmux("send-keys", "C-l");
+      await terminal.enter("printf '\\033c'");
+      await until(async () => (await terminal.screen()).trim() === "$" || null, SEE_MS);
+      await tmux("clear-history");
     },
     async paste(text) {
       await tmux("set-buffer", text);
@@ -96,7 +99,7 @@ export async function startTerminal(options: TerminalOptions = {}): Promise<Test
     async cursor() {
       return Number(await tmux("display-message", "-p", "#{cursor_x}"));
     },
-    async see(wanted, timeoutMs = 20_000) {
+    async see(wanted, timeoutMs = SEE_MS) {
       let screen = "";
       try {
         return await until(async () => {
