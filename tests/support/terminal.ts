@@ -49,6 +49,8 @@ export async function startTerminal(options: TerminalOptions = {}): Promise<Test
     ...tool.env,
     PATH: `${dir.path}:${Deno.env.get("PATH")}`,
     HISTFILE: "/dev/null",
+    // The tests themselves may run without.
+    NO_COLOR: "",
     LC_ALL: "C.UTF-8",
     SHELL: "/bin/sh",
     TMUX: "",
