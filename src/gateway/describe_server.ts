@@ -2,7 +2,7 @@
 
 import { SETTINGS } from "../settings.ts";
 import { NEW_KEY_BODY } from "./admin_keys.ts";
-import { events, json, nothing, type RouteDescription, text } from "./route_description.ts";
+import { type Answer, events, json, nothing, type RouteDescription, text } from "./route_description.ts";
 import { listOf, named, type Shape, word } from "./shape.ts";
 
 // What a value must be is written in the table of settings, by which it is checked.
@@ -12,6 +12,16 @@ const SETTINGS_BODY: Shape = {
     SETTINGS.filter(({ locked }) => !locked).map(({ name, help }) => [name, { description: help }]),
   ),
   additionalProperties: false,
+};
+
+const PAGE_FILE: Answer = {
+  summary: "The file",
+  content: {
+    "text/javascript": { type: "string" },
+    "text/css": { type: "string" },
+    "application/json": { type: "object" },
+    "image/svg+xml": { type: "string" },
+  },
 };
 
 export const SERVER_ROUTES: readonly RouteDescription[] = [
@@ -26,6 +36,20 @@ export const SERVER_ROUTES: readonly RouteDescription[] = [
         content: { "text/html": { type: "string" }, "text/plain": { type: "string" } },
       },
     },
+  },
+  {
+    method: "GET",
+    path: "/static/{file}",
+    tag: "Server",
+    summary: "What the page is made of",
+    answers: { 200: PAGE_FILE },
+  },
+  {
+    method: "GET",
+    path: "/lib/{file}",
+    tag: "Server",
+    summary: "The packages that the page uses",
+    answers: { 200: PAGE_FILE },
   },
   {
     method: "GET",
