@@ -91,8 +91,41 @@ export const PAGE_FILES: Readonly<Record<string, PageFile>> = {
   "/static/views/models.js": js(() =>
     import("../../static/views/models.js", { with: { type: "text" } })
   ),
+  "/static/views/models_row.js": js(() =>
+    import("../../static/views/models_row.js", { with: { type: "text" } })
+  ),
   "/static/views/chat.js": js(() =>
     import("../../static/views/chat.js", { with: { type: "text" } })
+  ),
+  "/static/views/chat_session.js": js(() =>
+    import("../../static/views/chat_session.js", { with: { type: "text" } })
+  ),
+  "/static/views/chat_stream.js": js(() =>
+    import("../../static/views/chat_stream.js", { with: { type: "text" } })
+  ),
+  "/static/views/chat_talks.js": js(() =>
+    import("../../static/views/chat_talks.js", { with: { type: "text" } })
+  ),
+  "/static/views/chat_talk_list.js": js(() =>
+    import("../../static/views/chat_talk_list.js", { with: { type: "text" } })
+  ),
+  "/static/views/chat_message.js": js(() =>
+    import("../../static/views/chat_message.js", { with: { type: "text" } })
+  ),
+  "/static/views/chat_markdown.js": js(() =>
+    import("../../static/views/chat_markdown.js", { with: { type: "text" } })
+  ),
+  "/static/views/chat_composer.js": js(() =>
+    import("../../static/views/chat_composer.js", { with: { type: "text" } })
+  ),
+  "/static/views/chat_images.js": js(() =>
+    import("../../static/views/chat_images.js", { with: { type: "text" } })
+  ),
+  "/static/views/chat_drawer.js": js(() =>
+    import("../../static/views/chat_drawer.js", { with: { type: "text" } })
+  ),
+  "/static/views/chat_export.js": js(() =>
+    import("../../static/views/chat_export.js", { with: { type: "text" } })
   ),
   "/static/views/settings.js": js(() =>
     import("../../static/views/settings.js", { with: { type: "text" } })
@@ -137,7 +170,8 @@ function svg(load: () => Promise<TextModule>): PageFile {
 function js(load: () => Promise<TextModule>, ending = ""): PageFile {
   return {
     type: "text/javascript",
-    load: async () => (await load()).default.replace(/\n\/\/# sourceMappingURL=.*\s*$/, "\n") + ending,
+    load: async () =>
+      (await load()).default.replace(/\n\/\/# sourceMappingURL=.*\s*$/, "\n") + ending,
   };
 }
 
