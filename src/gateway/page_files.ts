@@ -88,6 +88,33 @@ export const PAGE_FILES: Readonly<Record<string, PageFile>> = {
     import("../../static/views/home.js", { with: { type: "text" } })
   ),
   "/static/views/get.js": js(() => import("../../static/views/get.js", { with: { type: "text" } })),
+  "/static/views/get_actions.js": js(() =>
+    import("../../static/views/get_actions.js", { with: { type: "text" } })
+  ),
+  "/static/views/get_ask.js": js(() =>
+    import("../../static/views/get_ask.js", { with: { type: "text" } })
+  ),
+  "/static/views/get_catalogue.js": js(() =>
+    import("../../static/views/get_catalogue.js", { with: { type: "text" } })
+  ),
+  "/static/views/get_downloads.js": js(() =>
+    import("../../static/views/get_downloads.js", { with: { type: "text" } })
+  ),
+  "/static/views/get_files.js": js(() =>
+    import("../../static/views/get_files.js", { with: { type: "text" } })
+  ),
+  "/static/views/get_fit.js": js(() =>
+    import("../../static/views/get_fit.js", { with: { type: "text" } })
+  ),
+  "/static/views/get_hub.js": js(() =>
+    import("../../static/views/get_hub.js", { with: { type: "text" } })
+  ),
+  "/static/views/get_import.js": js(() =>
+    import("../../static/views/get_import.js", { with: { type: "text" } })
+  ),
+  "/static/views/get_words.js": js(() =>
+    import("../../static/views/get_words.js", { with: { type: "text" } })
+  ),
   "/static/views/models.js": js(() =>
     import("../../static/views/models.js", { with: { type: "text" } })
   ),

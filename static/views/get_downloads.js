@@ -1,0 +1,286 @@
+// What is on its way from the Hub, in its order: how far, how fast, why not; and what has come.
+
+import { html } from "htm/preact";
+import { useEffect, useId, useState } from "preact/hooks";
+import { useComputed } from "@preact/signals";
+import { api, segment } from "../api.js";
+import { formatBytes, formatTime, t } from "../i18n.js";
+import { Button, Field } from "../parts/controls.js";
+import { Icon } from "../parts/icon.js";
+import { Progress } from "../parts/measures.js";
+import { confirmDialog, toastError } from "../parts/overlays.js";
+import { applyDownloads, downloads, modelById } from "../store.js";
+import { errorText } from "../texts.js";
+import { PauseButton, ResumeButton, UseModel } from "./get_actions.js";
+import {
+  amountText,
+  baseName,
+  hubPage,
+  leftText,
+  rateText,
+  shareOf,
+  stateText,
+} from "./get_words.js";
+
+/** @import { DownloadList, DownloadRow } from "../../src/api_types.ts" */
+
+const MOST_DONE = 3;
+/** Bytes a second; 0 is no limit. */
+const LIMITS = [0, 250_000, 500_000, 1_000_000, 2_000_000, 5_000_000, 10_000_000, 50_000_000];
+
+export function Downloads() {
+  const all = downloads.value;
+  if (all.length === 0) return null;
+  const open = all.filter(({ state }) => state !== "done");
+  const done = all.filter(({ state }) => state === "done").toReversed();
+  return html`<section class="get-downloads" aria-labelledby="get-downloads-title">
+    <div class="get-downloads-head">
+      <h2 id="get-downloads-title">${t("get.downloads_title")}</h2>
+      <${SpeedLimit} />
+    </div>
+    <${Changes} rows=${all} />
+    <ul class="get-queue">
+      ${
+    open.map((row, index) =>
+      html`
+        <li key=${row.id}>
+          <${OpenDownload} row=${row} rows=${open} index=${index} />
+        </li>
+      `
+    )
+  }
+      ${
+    done.slice(0, MOST_DONE).map((row) =>
+      html`
+        <li key=${row.id}>
+          <${DoneDownload} row=${row} />
+        </li>
+      `
+    )
+  }
+    </ul>
+    ${
+    done.length > 0 && html`<div class="row">
+      ${
+      done.length > MOST_DONE &&
+      html`<p class="muted">${t("get.done_more", { count: done.length - MOST_DONE })}</p>`
+    }
+      <${Button} kind="quiet" onClick=${() => clear(done)}>${t("get.clear_done")}<//>
+    </div>`
+  }
+  </section>`;
+}
+
+/**
+ * @param {{ row: DownloadRow, rows: readonly DownloadRow[], index: number }} props
+ */
+function OpenDownload({ row, rows, index }) {
+  const title = useId();
+  const name = nameOf(row);
+  const rests = row.state === "paused" || row.state === "failed" || row.state === "waiting";
+  const isMoving = row.state === "downloading";
+  return html`<article class=${`card get-download ${row.state}`} aria-labelledby=${title}>
+    <div class="get-download-head">
+      <h3 id=${title}>${name}</h3>
+      <p class="get-download-state">${stateText(row)}</p>
+    </div>
+    <${Progress} value=${shareOf(row)} label=${t("get.progress_of", { name })} />
+    <p class="get-numbers">
+      <span>${amountText(row)}</span>
+      ${isMoving && html`<span>${rateText(row.bytes_per_second)}</span>`}
+      ${isMoving && row.seconds_left !== null && html`<span>${leftText(row.seconds_left)}</span>`}
+      ${
+    row.state === "queued" && index > 0 &&
+    html`<span>${t("get.place", { place: index + 1 })}</span>`
+  }
+    </p>
+    ${row.error !== null && row.state !== "downloading" && html`<${Reason} row=${row} />`}
+    <div class="row get-download-actions">
+      ${
+    rests
+      ? html`<${ResumeButton} row=${row} name=${name} />`
+      : row.state !== "verifying" && html`<${PauseButton} row=${row} name=${name} />`
+  }
+      <${Button} kind="quiet" icon="close" onClick=${() => cancel(row, name)}>
+        ${t("get.cancel")}<span class="visually-hidden"> ${name}</span>
+      <//>
+      ${
+    rows.length > 1 && html`<span class="get-order">
+        <${Button} kind="quiet" icon="up" disabled=${index === 0}
+          onClick=${() => move(row, rows[index - 1]?.id ?? null)}>
+          <span class="visually-hidden">${t("get.earlier", { name })}</span>
+        <//>
+        <${Button} kind="quiet" icon="down" disabled=${index === rows.length - 1}
+          onClick=${() => move(row, rows[index + 2]?.id ?? null)}>
+          <span class="visually-hidden">${t("get.later", { name })}</span>
+        <//>
+      </span>`
+  }
+      <${FilesOf} row=${row} />
+    </div>
+  </article>`;
+}
+
+/** @param {{ row: DownloadRow }} props */
+function Reason({ row }) {
+  const error = /** @type {NonNullable<DownloadRow["error"]>} */ (row.error);
+  return html`<div class="get-note get-download-reason">
+    <p>${errorText(error)}</p>
+    ${
+    row.retry_at !== null && row.state === "waiting" &&
+    html`<p>${t("get.tries_at", { time: formatTime(row.retry_at) })}</p>`
+  }
+    ${
+    error.code === "hub_gated" && html`<p><a href=${hubPage(row.repo)} target="_blank"
+      rel="noopener noreferrer">${t("get.gated_open")}<span class="visually-hidden"> ${
+      t("get.new_tab")
+    }</span></a></p>`
+  }
+  </div>`;
+}
+
+/** @param {{ row: DownloadRow }} props */
+function FilesOf({ row }) {
+  if (row.files.length < 2) return null;
+  return html`
+    <details class="get-parts">
+      <summary>${t("get.files", { count: row.files.length })}</summary>
+      <ul>${row.files.map((file) =>
+        html`<li key=${file.path}>
+        ${file.verified && html`<${Icon} name="check" />`} ${baseName(file.path)}
+        <span class="muted">${
+          t("get.done_of", {
+            done: formatBytes(file.bytes_done),
+            total: formatBytes(file.bytes_total),
+          })
+        }</span>
+      </li>`
+      )}</ul>
+    </details>
+  `;
+}
+
+/** @param {{ row: DownloadRow }} props */
+function DoneDownload({ row }) {
+  const title = useId();
+  const name = nameOf(row);
+  const model = useComputed(() => modelById(row.model ?? "").value).value;
+  return html`
+    <article class="card get-download done" aria-labelledby=${title}>
+      <div class="get-download-head">
+        <h3 id=${title}>${name}</h3>
+        <p class="get-download-state"><${Icon} name="check" /> ${t(
+          "get.state_done",
+        )}${row.bytes_total === null ? "" : `, ${formatBytes(row.bytes_total)}`}</p>
+      </div>
+      <div class="row get-download-actions">
+          ${model === null
+            ? html`<p class="muted">${t("get.done_gone")}</p>`
+            : html`<${UseModel} model=${model} isPlain=${true} />`}
+          <${Button} kind="quiet" icon="close" onClick=${() => clear([row])}>
+            <span class="visually-hidden">${t("get.clear_one", { name })}</span>
+          <//>
+        </div>
+      </article>
+  `;
+}
+
+/**
+ * Says to who does not see it when a download changes its state.
+ *
+ * @param {{ rows: readonly DownloadRow[] }} props
+ */
+function Changes({ rows }) {
+  const [said, say] = useState("");
+  const [before] = useState(() => new Map(rows.map((row) => [row.id, row.state])));
+  useEffect(() => {
+    for (const row of rows) {
+      if (before.get(row.id) === row.state) continue;
+      before.set(row.id, row.state);
+      say(`${nameOf(row)}: ${stateText(row)}`);
+    }
+  }, [rows]);
+  return html`<p class="visually-hidden" role="status">${said}</p>`;
+}
+
+function SpeedLimit() {
+  const [limit, setLimit] = useState(/** @type {number | null} */ (null));
+  useEffect(() => {
+    let isHere = true;
+    api.get("/admin/downloads").then((/** @type {DownloadList} */ list) => {
+      if (isHere) setLimit(list.bytes_per_second_limit);
+    }).catch(toastError);
+    return () => {
+      isHere = false;
+    };
+  }, []);
+  if (limit === null) return null;
+  const choices = LIMITS.includes(limit) ? LIMITS : [...LIMITS, limit].sort((a, b) => a - b);
+  /** @param {Event & { currentTarget: HTMLSelectElement }} event */
+  async function choose(event) {
+    const chosen = Number(event.currentTarget.value);
+    setLimit(chosen);
+    try {
+      /** @type {DownloadList} */
+      const list = await api.put("/admin/downloads/limit", { bytes_per_second: chosen });
+      setLimit(list.bytes_per_second_limit);
+    } catch (error) {
+      setLimit(limit);
+      toastError(error);
+    }
+  }
+  return html`
+    <div class="get-limit">
+      <${Field} label=${t("get.limit")}>
+        <select value=${String(limit)} onChange=${choose}>
+          ${choices.map((each) =>
+            html`<option key=${each} value=${String(each)}>${
+              each === 0 ? t("get.limit_none") : rateText(each)
+            }</option>`
+          )}
+        </select>
+        <//>
+        </div>
+  `;
+}
+
+/**
+ * @param {DownloadRow} row
+ * @param {string} name
+ */
+async function cancel(row, name) {
+  const isSure = row.bytes_done === 0 || await confirmDialog({
+    title: t("get.cancel_title", { name }),
+    text: t("get.cancel_text", { done: formatBytes(row.bytes_done) }),
+    confirm: t("get.cancel_confirm"),
+    danger: true,
+  });
+  if (!isSure) return;
+  await api.del(`/admin/downloads/${segment(row.id)}`);
+  applyDownloads([{ id: row.id, removed: true }]);
+}
+
+/**
+ * @param {DownloadRow} row
+ * @param {string | null} before
+ */
+async function move(row, before) {
+  await api.post(`/admin/downloads/${segment(row.id)}/move`, { before });
+}
+
+/**
+ * Only the rows: the models stay.
+ *
+ * @param {readonly DownloadRow[]} rows
+ */
+async function clear(rows) {
+  for (const { id } of rows) {
+    await api.del(`/admin/downloads/${segment(id)}`);
+    applyDownloads([{ id, removed: true }]);
+  }
+}
+
+/** @param {DownloadRow} row */
+function nameOf(row) {
+  return row.model ?? baseName(row.file).replace(/\.gguf$/i, "");
+}
