@@ -30,6 +30,7 @@ async function watch(stopped) {
     const connection = new AbortController();
     const leave = () => connection.abort();
     stopped.addEventListener("abort", leave);
+    /** @type {EventReader} */
     const reader = new EventReader(lastId);
     const pulse = setInterval(() => reader.checkPulse(connection), SILENCE_MS / 4);
     try {
