@@ -69,7 +69,7 @@ function Found({ list, isAsking, again }) {
         ${programs.map((program) =>
           html`
             <section key=${program} class="get-program">
-              <h3>${programName(program)}</h3>
+              <h2>${programName(program)}</h2>
               <ul class="get-imports">${models.filter((row) => row.program === program).map((row) =>
                 html`<${ImportCard} key=${row.path} row=${row} again=${again} />`
               )}</ul>
@@ -85,7 +85,7 @@ function ImportCard({ row, again }) {
   return html`
     <li class="card get-import-card">
       <div class="get-import-what">
-        <h4>${row.name}</h4>
+        <h3>${row.name}</h3>
         <p class="get-numbers"><span>${formatBytes(row.size_bytes)}</span>
             ${row.quantization !== null && html`<span>${row.quantization}</span>`}
             ${row.parts.length > 1 &&
@@ -149,7 +149,7 @@ function OtherFolder({ again }) {
   const command = error?.values["command"];
   return html`
     <section class="card get-other" aria-labelledby=${title}>
-      <h3 id=${title}>${t("get.other_title")}</h3>
+      <h2 id=${title}>${t("get.other_title")}</h2>
       <form class="get-other-form" onSubmit=${submit}>
         <${Field} label=${t("get.other_label")} hint=${t("get.other_hint")}>
           <input type="text" value=${path} spellcheck=${false} autocomplete="off" dir="ltr"
