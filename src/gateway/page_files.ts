@@ -87,6 +87,15 @@ export const PAGE_FILES: Readonly<Record<string, PageFile>> = {
   "/static/views/home.js": js(() =>
     import("../../static/views/home.js", { with: { type: "text" } })
   ),
+  "/static/views/home_models.js": js(() =>
+    import("../../static/views/home_models.js", { with: { type: "text" } })
+  ),
+  "/static/views/home_next_step.js": js(() =>
+    import("../../static/views/home_next_step.js", { with: { type: "text" } })
+  ),
+  "/static/views/home_system.js": js(() =>
+    import("../../static/views/home_system.js", { with: { type: "text" } })
+  ),
   "/static/views/get.js": js(() => import("../../static/views/get.js", { with: { type: "text" } })),
   "/static/views/get_actions.js": js(() =>
     import("../../static/views/get_actions.js", { with: { type: "text" } })
@@ -157,14 +166,65 @@ export const PAGE_FILES: Readonly<Record<string, PageFile>> = {
   "/static/views/settings.js": js(() =>
     import("../../static/views/settings.js", { with: { type: "text" } })
   ),
+  "/static/views/settings_fields.js": js(() =>
+    import("../../static/views/settings_fields.js", { with: { type: "text" } })
+  ),
+  "/static/views/settings_row.js": js(() =>
+    import("../../static/views/settings_row.js", { with: { type: "text" } })
+  ),
+  "/static/views/settings_refusal.js": js(() =>
+    import("../../static/views/settings_refusal.js", { with: { type: "text" } })
+  ),
+  "/static/views/settings_server.js": js(() =>
+    import("../../static/views/settings_server.js", { with: { type: "text" } })
+  ),
+  "/static/views/settings_model.js": js(() =>
+    import("../../static/views/settings_model.js", { with: { type: "text" } })
+  ),
+  "/static/views/settings_keys.js": js(() =>
+    import("../../static/views/settings_keys.js", { with: { type: "text" } })
+  ),
   "/static/views/logs.js": js(() =>
     import("../../static/views/logs.js", { with: { type: "text" } })
+  ),
+  "/static/views/logs_lines.js": js(() =>
+    import("../../static/views/logs_lines.js", { with: { type: "text" } })
+  ),
+  "/static/views/logs_pane.js": js(() =>
+    import("../../static/views/logs_pane.js", { with: { type: "text" } })
+  ),
+  "/static/views/logs_reader.js": js(() =>
+    import("../../static/views/logs_reader.js", { with: { type: "text" } })
+  ),
+  "/static/views/logs_requests.js": js(() =>
+    import("../../static/views/logs_requests.js", { with: { type: "text" } })
   ),
   "/static/views/connect.js": js(() =>
     import("../../static/views/connect.js", { with: { type: "text" } })
   ),
+  "/static/views/connect_addresses.js": js(() =>
+    import("../../static/views/connect_addresses.js", { with: { type: "text" } })
+  ),
+  "/static/views/connect_phone.js": js(() =>
+    import("../../static/views/connect_phone.js", { with: { type: "text" } })
+  ),
+  "/static/views/connect_qr.js": js(() =>
+    import("../../static/views/connect_qr.js", { with: { type: "text" } })
+  ),
+  "/static/views/connect_tools.js": js(() =>
+    import("../../static/views/connect_tools.js", { with: { type: "text" } })
+  ),
   "/static/views/welcome.js": js(() =>
     import("../../static/views/welcome.js", { with: { type: "text" } })
+  ),
+  "/static/views/welcome_choice.js": js(() =>
+    import("../../static/views/welcome_choice.js", { with: { type: "text" } })
+  ),
+  "/static/views/welcome_hello.js": js(() =>
+    import("../../static/views/welcome_hello.js", { with: { type: "text" } })
+  ),
+  "/static/views/welcome_model.js": js(() =>
+    import("../../static/views/welcome_model.js", { with: { type: "text" } })
   ),
   "/lib/preact.js": js(() => import("preact", { with: { type: "text" } })),
   "/lib/preact-hooks.js": js(() => import("preact/hooks", { with: { type: "text" } })),
