@@ -101,11 +101,13 @@ function rounded(bytes, round) {
  */
 export function errorText(error) {
   const { code, message, values } = toldBy(error);
-  const key = `error.${code}`;
   const isOurs = code === "unreachable" || code === "unexpected_answer";
   if (language.value === "en" && !isOurs && message !== "") return sentence(message);
-  if (!hasText(key)) return t("error.other", { code });
-  return t(key, wordsOf(values));
+  const keys = [`error.${code}.${values.reason}`, `error.${code}`];
+  const key = keys.find(hasText);
+  if (key === undefined) return t("error.other", { code });
+  // Facts that did not come with it.
+  return t(key, wordsOf(values)).replace(/\{\w+\}/g, t("unit.unknown"));
 }
 
 /**
@@ -145,6 +147,7 @@ function wordsOf(values) {
  */
 function wordOf(name, value) {
   if (typeof value !== "number") return value === null ? t("unit.unknown") : String(value);
+  if (name === "port" || name === "exit_code") return String(value);
   if (/bytes$/.test(name)) return formatBytes(value);
   if (/_ms$/.test(name)) return formatDuration(value / 1000);
   if (/seconds$/.test(name)) return formatDuration(value);
