@@ -22,6 +22,8 @@ import { Import } from "./get_import.js";
 const typed = signal("");
 /** Many models change at once, at the start and at an import. */
 const GATHER_MS = 400;
+const FIRST_LOOK_MS = 1_500;
+const LAST_LOOK_MS = 60_000;
 
 export function GetView() {
   const { view, argument } = route.value;
@@ -42,7 +44,7 @@ export function GetView() {
 function Models() {
   const { value, error, again } = useAnswer("/admin/catalogue");
   const rows = /** @type {CatalogueRow[] | null} */ (value);
-  useFreshFits(again);
+  useFreshFits(rows, again);
   const words = typed.value.trim();
   return html`<div class="stack">
     <${SearchField} />
@@ -80,11 +82,12 @@ function SearchField() {
 
 /**
  * What fits, and what is here, changes with the models on this computer and with those that hold its
- * memory.
+ * memory. How fast its memory is, it finds out after it was asked for the first time.
  *
+ * @param {readonly CatalogueRow[] | null} rows
  * @param {() => void} again
  */
-function useFreshFits(again) {
+function useFreshFits(rows, again) {
   const held =
     useComputed(() => models.value.map(({ id, state }) => `${id} ${state === "ready"}`).join("\n"))
       .value;
@@ -97,4 +100,12 @@ function useFreshFits(again) {
     }, GATHER_MS);
     return () => clearTimeout(timer);
   }, [held, again]);
+  const waitMs = useRef(FIRST_LOOK_MS);
+  useEffect(() => {
+    const isUnknown = rows?.some(({ fit }) => fit !== null && fit.tokens_per_second === null);
+    if (!isUnknown || waitMs.current > LAST_LOOK_MS) return;
+    const timer = setTimeout(again, waitMs.current);
+    waitMs.current *= 2;
+    return () => clearTimeout(timer);
+  }, [rows, again]);
 }

@@ -1,6 +1,7 @@
 // What can be done with one model file of the Hub: download it, watch it come, use it.
 
 import { html } from "htm/preact";
+import { useRef } from "preact/hooks";
 import { useComputed } from "@preact/signals";
 import { api, segment } from "../api.js";
 import { formatBytes, t } from "../i18n.js";
@@ -24,53 +25,77 @@ const CAN_CHAT = ["chat", "completion"];
  * @param {{ repo: string, model: HubModel, name: string, kind?: "primary" | "plain" }} props
  */
 export function ModelAction({ repo, model, name, kind = "plain" }) {
+  const place = useRef(/** @type {HTMLDivElement | null} */ (null));
   const found = useComputed(() => downloadOf(repo, model.file));
-  const row = found.value;
-  if (row !== null && row.state !== "done") {
-    return html`<${Underway} row=${row} name=${name} />`;
+  async function begin() {
+    await download(repo, model, name);
+    // The button that had the focus is gone.
+    requestAnimationFrame(() => {
+      if (document.activeElement !== document.body) return;
+      place.current?.querySelector("button")?.focus({ preventScroll: true });
+    });
   }
-  const id = row?.model ?? model.id;
+  return html`
+    <div class="get-action" ref=${place}>
+      <${ActionNow} row=${found.value} model=${model} name=${name} kind=${kind}
+        begin=${begin} />
+    </div>
+  `;
+}
+
+/**
+ * @param {{
+ *   row: DownloadRow | null,
+ *   model: HubModel,
+ *   name: string,
+ *   kind: "primary" | "plain",
+ *   begin: () => Promise<void>,
+ * }} props
+ */
+function ActionNow({ row, model, name, kind, begin }) {
+  if (row !== null && row.state !== "done") return html`<${Underway} row=${row} name=${name} />`;
   if (row !== null || model.installed) {
-    const here = modelById(id).value;
+    const here = modelById(row?.model ?? model.id).value;
     if (here !== null) return html`<${UseModel} model=${here} />`;
+    // Under another name, since this one was taken.
     if (model.installed) {
       return html`<p class="get-here"><${Icon} name="check" /> <a href=${hrefOf("models")}>${
         t("get.installed")
       }</a></p>`;
     }
   }
-  return html`<${Button} kind=${kind} icon="download" onClick=${() => download(repo, model, name)}>
+  return html`<${Button} kind=${kind} icon="download" onClick=${begin}>
     ${t("get.download")}<span class="visually-hidden"> ${name}</span>
   <//>`;
 }
 
 /** @param {{ row: DownloadRow, name: string }} props */
 function Underway({ row, name }) {
-  const rests = row.state === "paused" || row.state === "failed" || row.state === "waiting";
-  return html`<div class="get-underway">
-    <${Progress} value=${shareOf(row)} label=${t("get.progress_of", { name })} />
-    <p class="get-underway-words"><span>${stateText(row)}</span> <span>${amountText(row)}</span></p>
-    ${
-    rests
-      ? html`<${ResumeButton} row=${row} name=${name} />`
-      : html`<${PauseButton} row=${row} name=${name} />`
-  }
-  </div>`;
+  return html`
+    <div class="get-underway">
+      <${Progress} value=${shareOf(row)} label=${t("get.progress_of", { name })} />
+      <p class="get-underway-words"><span>${stateText(row)}</span> <span>${amountText(
+        row,
+      )}</span></p>
+      <${PauseButton} row=${row} name=${name} />
+    </div>
+  `;
 }
 
-/** @param {{ row: DownloadRow, name: string }} props */
+/**
+ * Pauses, and goes on: one button, so that whoever pressed it keeps the focus.
+ *
+ * @param {{ row: DownloadRow, name: string }} props
+ */
 export function PauseButton({ row, name }) {
-  return html`<${Button} kind="plain" icon="pause" onClick=${() => act(row, "pause")}>
-    ${t("get.pause")}<span class="visually-hidden"> ${name}</span>
-  <//>`;
-}
-
-/** @param {{ row: DownloadRow, name: string }} props */
-export function ResumeButton({ row, name }) {
-  const isStopped = row.state === "paused";
-  return html`<${Button} kind="primary" icon="play" onClick=${() => act(row, "resume")}>
-    ${t(isStopped ? "get.resume" : "get.try_now")}<span class="visually-hidden"> ${name}</span>
-  <//>`;
+  const rests = row.state === "paused" || row.state === "failed" || row.state === "waiting";
+  const words = !rests ? "get.pause" : row.state === "paused" ? "get.resume" : "get.try_now";
+  return html`
+    <${Button} kind=${rests ? "primary" : "plain"} icon=${rests ? "play" : "pause"}
+      onClick=${() => act(row, rests ? "resume" : "pause")}>
+        ${t(words)}<span class="visually-hidden"> ${name}</span>
+      <//>
+  `;
 }
 
 /**

@@ -11,7 +11,7 @@ import { Progress } from "../parts/measures.js";
 import { confirmDialog, toastError } from "../parts/overlays.js";
 import { applyDownloads, downloads, modelById } from "../store.js";
 import { errorText } from "../texts.js";
-import { PauseButton, ResumeButton, UseModel } from "./get_actions.js";
+import { PauseButton, UseModel } from "./get_actions.js";
 import {
   amountText,
   baseName,
@@ -77,48 +77,57 @@ export function Downloads() {
 function OpenDownload({ row, rows, index }) {
   const title = useId();
   const name = nameOf(row);
-  const rests = row.state === "paused" || row.state === "failed" || row.state === "waiting";
   const isMoving = row.state === "downloading";
-  return html`<article class=${`card get-download ${row.state}`} aria-labelledby=${title}>
-    <div class="get-download-head">
-      <h3 id=${title}>${name}</h3>
-      <p class="get-download-state">${stateText(row)}</p>
-    </div>
-    <${Progress} value=${shareOf(row)} label=${t("get.progress_of", { name })} />
-    <p class="get-numbers">
-      <span>${amountText(row)}</span>
-      ${isMoving && html`<span>${rateText(row.bytes_per_second)}</span>`}
-      ${isMoving && row.seconds_left !== null && html`<span>${leftText(row.seconds_left)}</span>`}
-      ${
-    row.state === "queued" && index > 0 &&
-    html`<span>${t("get.place", { place: index + 1 })}</span>`
-  }
-    </p>
-    ${row.error !== null && row.state !== "downloading" && html`<${Reason} row=${row} />`}
-    <div class="row get-download-actions">
-      ${
-    rests
-      ? html`<${ResumeButton} row=${row} name=${name} />`
-      : row.state !== "verifying" && html`<${PauseButton} row=${row} name=${name} />`
-  }
-      <${Button} kind="quiet" icon="close" onClick=${() => cancel(row, name)}>
-        ${t("get.cancel")}<span class="visually-hidden"> ${name}</span>
-      <//>
-      ${
-    rows.length > 1 && html`<span class="get-order">
-        <${Button} kind="quiet" icon="up" disabled=${index === 0}
-          onClick=${() => move(row, rows[index - 1]?.id ?? null)}>
-          <span class="visually-hidden">${t("get.earlier", { name })}</span>
-        <//>
-        <${Button} kind="quiet" icon="down" disabled=${index === rows.length - 1}
-          onClick=${() => move(row, rows[index + 2]?.id ?? null)}>
-          <span class="visually-hidden">${t("get.later", { name })}</span>
-        <//>
-      </span>`
-  }
-      <${FilesOf} row=${row} />
-    </div>
-  </article>`;
+  return html`
+    <article class=${`card get-download ${row.state}`} aria-labelledby=${title}>
+      <div class="get-download-what">
+        <div class="get-download-head">
+          <h3 id=${title}>${name}</h3>
+          <p class="get-download-state">${stateText(row)}</p>
+        </div>
+        <${Progress} value=${shareOf(row)} label=${t("get.progress_of", { name })} />
+        <p class="get-numbers">
+            <span>${amountText(row)}</span>
+            ${isMoving && html`<span>${rateText(row.bytes_per_second)}</span>`}
+            ${isMoving && row.seconds_left !== null &&
+              html`<span>${leftText(row.seconds_left)}</span>`}
+            ${row.state === "queued" && index > 0 &&
+              html`<span>${t("get.place", { place: index + 1 })}</span>`}
+          </p>
+      </div>
+      <div class="get-download-actions">
+        <${PauseButton} row=${row} name=${name} />
+        <${Button} kind="quiet" icon="close" onClick=${() => cancel(row, name)}>
+            ${t("get.cancel")}<span class="visually-hidden"> ${name}</span>
+          <//>
+          ${rows.length > 1 && html`
+            <span class="get-order">
+              <${OrderButton} icon="up" label=${t("get.earlier", { name })} disabled=${index === 0}
+                onClick=${() => move(row, rows[index - 1]?.id ?? null)} />
+              <${OrderButton} icon="down" label=${t("get.later", {
+                name,
+              })} disabled=${index === rows.length - 1}
+                onClick=${() => move(row, rows[index + 2]?.id ?? null)} />
+            </span>
+          `}
+        </div>
+        ${row.error !== null && row.state !== "downloading" && html`<${Reason} row=${row} />`}
+        <${FilesOf} row=${row} />
+      </article>
+  `;
+}
+
+/**
+ * Does nothing at the end of the queue, but stays there: whoever pressed it keeps the focus.
+ *
+ * @param {{ icon: "up" | "down", label: string, disabled: boolean, onClick: () => Promise<void> }} props
+ */
+function OrderButton({ icon, label, disabled, onClick }) {
+  return html`
+    <${Button} kind="quiet" class="round" icon=${icon} aria-label=${label}
+      aria-disabled=${disabled ? "true" : undefined} onClick=${() =>
+        disabled ? undefined : onClick()} />
+  `;
 }
 
 /** @param {{ row: DownloadRow }} props */
@@ -173,10 +182,10 @@ function DoneDownload({ row }) {
           "get.state_done",
         )}${row.bytes_total === null ? "" : `, ${formatBytes(row.bytes_total)}`}</p>
       </div>
-      <div class="row get-download-actions">
+      <div class="get-download-actions">
           ${model === null
             ? html`<p class="muted">${t("get.done_gone")}</p>`
-            : html`<${UseModel} model=${model} isPlain=${true} />`}
+            : html`<${UseModel} model=${model} />`}
           <${Button} kind="quiet" icon="close" onClick=${() => clear([row])}>
             <span class="visually-hidden">${t("get.clear_one", { name })}</span>
           <//>
