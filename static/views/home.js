@@ -77,13 +77,11 @@ function DownloadProgress({ download }) {
     <div class="home-download">
       <${Progress} value=${share} label=${model ?? file} />
       <p class="muted">
-        <span class="home-name">${model ?? file}</span>
-        ${share !== null && html`
-          · ${formatPercent(share)}
-        `}
-        ${left !== null && html`
-          · ${t("home.time_left", { time: formatDuration(left) })}
-        `}
+        <span class="home-name">${model ?? file}</span>${" "}
+        ${[
+          share !== null && formatPercent(share),
+          left !== null && t("home.time_left", { time: formatDuration(left) }),
+        ].filter(Boolean).map((each) => `· ${each}`).join(" ")}
       </p>
     </div>
   `;

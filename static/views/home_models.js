@@ -87,7 +87,7 @@ function RunningModel({ model }) {
         <${Sleep} model=${model} />
       </div>
       ${state !== "stopping" && html`
-        <${Button} kind="quiet" icon="stop" onClick=${() => stop(id)}>
+        <${Button} icon="stop" onClick=${() => stop(id)}>
           ${t("home.stop")}<span class="visually-hidden"> ${id}</span>
         <//>
       `}

@@ -15,6 +15,7 @@ import { connecting, history, models, online, port, system } from "../store.js";
  * @property {string} value What is compared, in words.
  * @property {ComponentChild} [detail]
  * @property {number | null} share 0 to 1; null draws no meter.
+ * @property {boolean} [isCalm] That it is full is no cause for alarm.
  * @property {(number | null)[]} [course] Of the last minutes.
  * @property {number} [most] What the top of the course stands for.
  */
@@ -52,7 +53,7 @@ function Measures({ info }) {
       <${Measure} id="cpu" title=${t("home.cpu")}
         value=${cpu.usage === null ? t("home.unknown") : formatPercent(cpu.usage)}
         share=${cpu.usage}
-        detail=${cpuDetail(cpu)}
+        isCalm detail=${cpuDetail(cpu)}
         course=${readings.map(({ cpu: share }) => share)} most=${1} />
       ${cards.map((gpu, index) =>
         html`<${GpuMeasure} key=${index} gpu=${gpu} index=${index} isOnly=${cards.length === 1} />`
@@ -67,7 +68,9 @@ function Measures({ info }) {
           ? t("home.unknown")
           : t("home.disk_free", { size: formatBytes(disk.free_bytes) })}
         share=${disk.free_bytes === null ? null : shareOf(kept, kept + disk.free_bytes)}
-        detail=${t("home.disk_models", { size: formatBytes(kept) })} />
+        detail=${kept === 0
+          ? t("home.disk_no_models")
+          : t("home.disk_models", { size: formatBytes(kept) })} />
     </div>
   `;
 }
@@ -86,12 +89,15 @@ function GpuMeasure({ gpu, index, isOnly }) {
 }
 
 /** @param {MeasureProps} props */
-function Measure({ id, title, value, detail, share, course = [], most = 0 }) {
+function Measure({ id, title, value, detail, share, isCalm = false, course = [], most = 0 }) {
   return html`
     <div class="home-measure" data-measure=${id}>
       <h3>${title}</h3>
       <p class="home-value">${value}</p>
-      ${share !== null && html`<${Meter} value=${share} label=${`${title}: ${value}`} />`}
+      ${share !== null && html`
+        <${Meter} value=${share} label=${`${title}: ${value}`}
+          parts=${isCalm ? [{ value: share, label: "", tone: "accent" }] : []} />
+      `}
       ${course.some((each) => each !== null) && html`
         <${Sparkline} values=${course} max=${most} label=${t("home.course", { title })} />
       `}
@@ -107,7 +113,8 @@ export function ServerCard() {
     <section class="card home-server" aria-labelledby="home-server-title">
       <header class="home-card-head">
         <h2 id="home-server-title">${t("home.server")}</h2>
-        <p class="home-online" data-online=${String(isThere)} role="status">
+        <p class="home-online" data-online=${String(isThere)}>
+          <svg class="dot" viewBox="0 0 12 12" aria-hidden="true"><circle cx="6" cy="6" r="5" /></svg>
           ${connecting.value
             ? t("home.connecting")
             : isThere
@@ -121,10 +128,10 @@ export function ServerCard() {
       </div>
       ${isThere && html`
         <p class="muted">
-          ${version !== null && t("home.version", { version })}
-          ${typeof runtime?.build === "number" && html`
-            · ${t("home.build", { build: String(runtime.build) })}
-          `}
+          ${[
+            version !== null && t("home.version", { version }),
+            typeof runtime?.build === "number" && t("home.build", { build: String(runtime.build) }),
+          ].filter(Boolean).join(" · ")}
         </p>
       `}
     </section>
