@@ -10,7 +10,7 @@ import { Icon } from "../parts/icon.js";
 import { ErrorNote } from "../parts/words.js";
 import { go, route } from "../router.js";
 import { models } from "../store.js";
-import { useAnswer } from "./get_ask.js";
+import { useAnswer, useLaterSpeeds } from "./get_ask.js";
 import { CatalogueCards, CountLine, Filters, isWanted } from "./get_catalogue.js";
 import { Downloads } from "./get_downloads.js";
 import { HubSearch } from "./get_hub.js";
@@ -22,8 +22,6 @@ import { Import } from "./get_import.js";
 const typed = signal("");
 /** Many models change at once, at the start and at an import. */
 const GATHER_MS = 400;
-const FIRST_LOOK_MS = 1_500;
-const LAST_LOOK_MS = 60_000;
 
 export function GetView() {
   const { view, argument } = route.value;
@@ -44,13 +42,13 @@ export function GetView() {
 function Models() {
   const { value, error, again } = useAnswer("/admin/catalogue");
   const rows = /** @type {CatalogueRow[] | null} */ (value);
-  useFreshFits(rows, again);
+  useFreshFits(again);
+  useLaterSpeeds(rows, again);
   const words = typed.value.trim();
   return html`<div class="stack">
     <${SearchField} />
     <${Filters} />
-    ${words !== "" && html`<h2>${t("get.ours_title")}</h2>`}
-    ${words === "" && html`<h2 class="visually-hidden">${t("get.ours_title")}</h2>`}
+    <h2 class=${words === "" ? "visually-hidden" : ""}>${t("get.ours_title")}</h2>
     ${error !== null && rows === null && html`<${ErrorNote} error=${error} onRetry=${again} />`}
     ${
     rows === null && error === null &&
@@ -82,12 +80,11 @@ function SearchField() {
 
 /**
  * What fits, and what is here, changes with the models on this computer and with those that hold its
- * memory. How fast its memory is, it finds out after it was asked for the first time.
+ * memory.
  *
- * @param {readonly CatalogueRow[] | null} rows
  * @param {() => void} again
  */
-function useFreshFits(rows, again) {
+function useFreshFits(again) {
   const held =
     useComputed(() => models.value.map(({ id, state }) => `${id} ${state === "ready"}`).join("\n"))
       .value;
@@ -100,12 +97,4 @@ function useFreshFits(rows, again) {
     }, GATHER_MS);
     return () => clearTimeout(timer);
   }, [held, again]);
-  const waitMs = useRef(FIRST_LOOK_MS);
-  useEffect(() => {
-    const isUnknown = rows?.some(({ fit }) => fit !== null && fit.tokens_per_second === null);
-    if (!isUnknown || waitMs.current > LAST_LOOK_MS) return;
-    const timer = setTimeout(again, waitMs.current);
-    waitMs.current *= 2;
-    return () => clearTimeout(timer);
-  }, [rows, again]);
 }

@@ -1,7 +1,8 @@
-// Questions of the view GET to the server: asked again on wish, left when nobody wants the answer.
+// Questions to the server: asked again on wish, left when nobody wants the answer.
 
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { ApiError, request } from "../api.js";
+import { online } from "../store.js";
 
 /**
  * @template T
@@ -63,10 +64,35 @@ export function useAnswer(path, { delayMs = 0 } = {}) {
   }, [path, count, delayMs]);
 
   const again = useCallback(() => setCount((before) => before + 1), []);
+  const isOnline = online.value;
+  useEffect(() => {
+    if (isOnline && told.error?.code === "unreachable") again();
+  }, [isOnline]);
   return {
     value: told.value,
     error: told.path === path ? told.error : null,
     isAsking: isAsking || told.path !== path,
     again,
   };
+}
+
+const FIRST_LOOK_MS = 1_500;
+const LAST_LOOK_MS = 60_000;
+
+/**
+ * How fast its memory is, the server finds out after it was asked for the first time: asks again, less
+ * and less often, as long as something is unknown.
+ *
+ * @param {readonly { fit: { tokens_per_second: number | null } | null }[] | null} rows
+ * @param {() => void} again
+ */
+export function useLaterSpeeds(rows, again) {
+  const waitMs = useRef(FIRST_LOOK_MS);
+  useEffect(() => {
+    const isUnknown = rows?.some(({ fit }) => fit !== null && fit.tokens_per_second === null);
+    if (!isUnknown || waitMs.current > LAST_LOOK_MS) return;
+    const timer = setTimeout(again, waitMs.current);
+    waitMs.current *= 2;
+    return () => clearTimeout(timer);
+  }, [rows, again]);
 }

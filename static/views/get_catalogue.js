@@ -108,7 +108,7 @@ export function isWantedOfHub({ repo, capabilities, languages }) {
 export function CatalogueCards({ rows, words }) {
   const shown = rows.filter((row) => isWanted(row, words));
   if (shown.length === 0) {
-    if (words !== "") return html`<p class="muted">${t("get.none_of_ours")}</p>`;
+    if (words !== "") return null;
     return html`
       <${Empty} title=${t("get.none_title")} text=${t("get.none_text")}>
         <${Button} kind="plain" onClick=${clearFilters}>${t("get.clear_filters")}<//>
@@ -133,60 +133,61 @@ function CatalogueCard({ row }) {
   const title = useId();
   const shown = row.files[row.choice ?? 0];
   const { badge } = row;
-  return html`<article class="card get-card" aria-labelledby=${title}>
-    <header class="get-card-head">
-      ${
-    badge === null
-      ? html`<p class="muted">${t("get.fit_unknown")}</p>`
-      : html`<${BadgeMark} badge=${badge} best=${row.best} />`
-  }
-      <h3 id=${title}>${row.name}</h3>
-      <p class="get-tags">
-        ${
-    row.roles.map((role) => html`<span class="tag" key=${role}>${t(`get.role_${role}`)}</span>`)
-  }
-        ${row.languages.includes("bn") && html`<span class="tag get-bengali" lang="bn">বাংলা</span>`}
-        ${row.gated && html`<span class="tag">${t("get.gated_tag")}</span>`}
-      </p>
-    </header>
-    ${badge !== null && html`<p class="get-reason">${badgeReason(badge)}</p>`}
-    <${FitBars} fit=${row.fit} />
-    <dl class="get-facts">
-      ${
-    shown !== undefined && html`<${Fact} name=${t("get.size")}>${formatBytes(shown.size_bytes)}<//>`
-  }
-      <${Fact} name=${t("get.languages")}>${languagesText(row.languages)}<//>
-      <${Fact} name=${t("get.licence")}>${licenceText(row.license)}<//>
-    </dl>
-    <div class="get-card-action">
-      ${
-    shown !== undefined && html`
-      <${ModelAction} repo=${row.repo} model=${shown} name=${row.name}
-        kind=${badge?.level === "not_recommended" ? "plain" : "primary"} />
-    `
-  }
-    </div>
-    <details class="get-more">
-      <summary>${t("get.more")}<span class="visually-hidden"> ${row.name}</span></summary>
+  return html`
+    <article class="card get-card" aria-labelledby=${title}>
+      <header class="get-card-head">
+          ${badge === null
+            ? html`<p class="muted">${t("get.fit_unknown")}</p>`
+            : html`<${BadgeMark} badge=${badge} best=${row.best} />`}
+          <h3 id=${title}>${row.name}</h3>
+          <p class="get-tags">
+            ${row.roles.map((role) =>
+              html`<span class="tag" key=${role}>${t(`get.role_${role}`)}</span>`
+            )}
+            ${row.languages.includes("bn") &&
+              html`<span class="tag get-bengali" lang="bn">বাংলা</span>`}
+            ${row.gated && html`<span class="tag">${t("get.gated_tag")}</span>`}
+          </p>
+        </header>
+      <p class="get-reason">${badge === null ? "" : badgeReason(badge)}</p>
+      <div>
+        <${FitBars} fit=${row.fit} />
+      </div>
       <dl class="get-facts">
-        <${Fact} name=${t("get.parameters")}>${countText(row.parameters)}<//>
-        ${
-    row.context_length !== null &&
-    html`<${Fact} name=${t("get.context")}>${t("get.tokens", { count: row.context_length })}<//>`
-  }
-        <${Fact} name=${t("get.languages")}>${
-    sortedLanguages(row.languages).map(languageName).join(", ") || t("get.languages_unknown")
-  }<//>
-        <${Fact} name=${t("get.source")}><${HubLink} repo=${row.repo} /><//>
-      </dl>
-      ${
-    row.files.length > 1 && html`
-      <h4>${t("get.sizes")}</h4>
-      <${FileList} repo=${row.repo} files=${row.files} name=${row.name} />
-    `
-  }
-    </details>
-  </article>`;
+          ${shown !== undefined &&
+            html`<${Fact} name=${t("get.size")}>${formatBytes(shown.size_bytes)}<//>`}
+          <${Fact} name=${t("get.languages")}>${languagesText(row.languages)}<//>
+          <${Fact} name=${t("get.licence")}>${licenceText(row.license)}<//>
+        </dl>
+        <div class="get-card-action">
+          ${shown !== undefined && html`
+            <${ModelAction} key=${shown.file} repo=${row.repo} model=${shown} name=${row.name}
+              kind=${badge?.level === "not_recommended" ? "plain" : "primary"} />
+          `}
+        </div>
+        <details class="get-more">
+          <summary>${t("get.more")}<span class="visually-hidden"> ${row.name}</span></summary>
+          <dl class="get-facts">
+            <${Fact} name=${t("get.parameters")}>${countText(row.parameters)}<//>
+            ${shown?.quantization &&
+              html`<${Fact} name=${t("get.quantization")}>${shown.quantization}<//>`}
+            ${row.context_length !== null &&
+              html`<${Fact} name=${t("get.context")}>${
+                t("get.tokens", { count: row.context_length })
+              }<//>`}
+            <${Fact} name=${t(
+              "get.languages",
+            )}>${sortedLanguages(row.languages).map(languageName).join(", ") ||
+              t("get.languages_unknown")}<//>
+            <${Fact} name=${t("get.source")}><${HubLink} repo=${row.repo} /><//>
+          </dl>
+          ${row.files.length > 1 && html`
+            <h4>${t("get.sizes")}</h4>
+            <${FileList} repo=${row.repo} files=${row.files} name=${row.name} />
+          `}
+        </details>
+      </article>
+  `;
 }
 
 /** @param {{ name: string, children: import("preact").ComponentChildren }} props */
@@ -208,7 +209,9 @@ export function HubLink({ repo }) {
 /** @param {{ count: number, all: number }} props */
 export function CountLine({ count, all }) {
   return html`<p class="muted get-count" role="status">${
-    count === all
+    count === 0
+      ? t("get.none_of_ours")
+      : count === all
       ? t("get.count_all", { count: all })
       : t("get.count", { shown: count, count: all })
   }</p>`;

@@ -2,7 +2,6 @@
 
 import { html } from "htm/preact";
 import { useEffect, useId, useState } from "preact/hooks";
-import { useComputed } from "@preact/signals";
 import { api, segment } from "../api.js";
 import { formatBytes, formatTime, t } from "../i18n.js";
 import { Button, Field } from "../parts/controls.js";
@@ -60,7 +59,7 @@ export function Downloads() {
   }
     </ul>
     ${
-    done.length > 0 && html`<div class="row">
+    done.length > 1 && html`<div class="row">
       ${
       done.length > MOST_DONE &&
       html`<p class="muted">${t("get.done_more", { count: done.length - MOST_DONE })}</p>`
@@ -173,24 +172,22 @@ function FilesOf({ row }) {
 function DoneDownload({ row }) {
   const title = useId();
   const name = nameOf(row);
-  const model = useComputed(() => modelById(row.model ?? "").value).value;
+  const model = modelById(row.model ?? "").value;
+  const size = row.bytes_total === null ? "" : `, ${formatBytes(row.bytes_total)}`;
   return html`
     <article class="card get-download done" aria-labelledby=${title}>
       <div class="get-download-head">
         <h3 id=${title}>${name}</h3>
-        <p class="get-download-state"><${Icon} name="check" /> ${t(
-          "get.state_done",
-        )}${row.bytes_total === null ? "" : `, ${formatBytes(row.bytes_total)}`}</p>
+        <p class="get-download-state"><${Icon} name="check" />${t("get.state_done")}${size}</p>
       </div>
-      <div class="get-download-actions">
+      <div class="get-download-use">
           ${model === null
             ? html`<p class="muted">${t("get.done_gone")}</p>`
             : html`<${UseModel} model=${model} />`}
-          <${Button} kind="quiet" icon="close" onClick=${() => clear([row])}>
-            <span class="visually-hidden">${t("get.clear_one", { name })}</span>
-          <//>
         </div>
-      </article>
+      <${Button} kind="quiet" class="round" icon="close" aria-label=${t("get.clear_one", { name })}
+        onClick=${() => clear([row])} />
+    </article>
   `;
 }
 

@@ -1,6 +1,7 @@
 // How a model would run here, drawn: the memory that it takes, and how fast it would write.
 
 import { html } from "htm/preact";
+import { useComputed } from "@preact/signals";
 import { formatBytes, formatSpeed, t } from "../i18n.js";
 import { Meter } from "../parts/measures.js";
 import { system } from "../store.js";
@@ -27,7 +28,7 @@ export function FitBars({ fit }) {
 
 /** @param {{ fit: Fit }} props */
 function MemoryBar({ fit }) {
-  const budget = system.value?.memory.budget_bytes ?? null;
+  const budget = useComputed(() => system.value?.memory.budget_bytes ?? null).value;
   const words = budget === null
     ? formatBytes(fit.ram_bytes)
     : t("get.memory_of", { need: formatBytes(fit.ram_bytes), budget: formatBytes(budget) });

@@ -7,7 +7,7 @@ import { formatTime, t } from "../i18n.js";
 import { Button } from "../parts/controls.js";
 import { Icon } from "../parts/icon.js";
 import { Empty, ErrorNote } from "../parts/words.js";
-import { useAnswer } from "./get_ask.js";
+import { useAnswer, useLaterSpeeds } from "./get_ask.js";
 import { HubLink, isWantedOfHub, wanted } from "./get_catalogue.js";
 import { FileList } from "./get_files.js";
 import { countText, hubPage, languagesText, licenceText } from "./get_words.js";
@@ -132,6 +132,7 @@ function RepoFiles({ repo }) {
     : null;
   const { value, error, isAsking, again } = useAnswer(path);
   const known = /** @type {HubRepo | null} */ (value);
+  useLaterSpeeds(known?.models ?? null, again);
   if (known === null) {
     if (error !== null) return html`<${HubError} error=${error} onRetry=${again} />`;
     return html`<p class="muted" role="status">${isAsking ? t("get.reading_files") : ""}</p>`;

@@ -3,11 +3,12 @@
 import { html } from "htm/preact";
 import { useId, useState } from "preact/hooks";
 import { api, ApiError } from "../api.js";
-import { formatBytes, t } from "../i18n.js";
+import { formatBytes, t, tx } from "../i18n.js";
 import { Button, CodeBlock, Field } from "../parts/controls.js";
 import { Icon } from "../parts/icon.js";
 import { toast } from "../parts/overlays.js";
 import { BadgeMark, Empty, ErrorNote } from "../parts/words.js";
+import { hrefOf } from "../router.js";
 import { modelById } from "../store.js";
 import { badgeReason, errorText } from "../texts.js";
 import { UseModel } from "./get_actions.js";
@@ -92,7 +93,10 @@ function ImportCard({ row, again }) {
               html`<span>${t("get.parts", { count: row.parts.length })}</span>`}
             ${row.projector !== null && html`<span>${t("get.with_projector")}</span>`}
           </p>
-        <p class="get-path muted">${row.path}</p>
+        <details class="get-where">
+          <summary>${t("get.where")}<span class="visually-hidden"> ${row.name}</span></summary>
+          <p class="get-path">${row.path}</p>
+        </details>
       </div>
       <div class="get-file-fit">
           ${row.error !== null
@@ -146,7 +150,6 @@ function OtherFolder({ again }) {
       setError(thrown);
     }
   }
-  const command = error?.values["command"];
   return html`
     <section class="card get-other" aria-labelledby=${title}>
       <h2 id=${title}>${t("get.other_title")}</h2>
@@ -158,13 +161,32 @@ function OtherFolder({ again }) {
           <//>
           <${Button} kind="plain" icon="plus" onClick=${use}>${t("get.import_one")}<//>
         </form>
-        ${error !== null && html`<${ErrorNote} error=${error} />`}
-        ${typeof command === "string" && html`
-          <p>${t("get.other_command")}</p>
-          <${CodeBlock} text=${command} label=${t("get.other_command_label")} />
-        `}
+        ${error !== null && html`<${Refused} error=${error} />`}
       </section>
   `;
+}
+
+/** @param {{ error: ApiError }} props */
+function Refused({ error }) {
+  const { reason, command, model } = error.values;
+  if (reason === "known" && typeof model === "string") {
+    return html`<p role="alert">${
+      tx("get.other_known", {
+        model: html`<a href=${hrefOf("chat", model)}>${model}</a>`,
+      })
+    }</p>`;
+  }
+  if (reason === "not_there") {
+    return html`<p role="alert" class="get-note">${t("get.other_not_there")}</p>`;
+  }
+  if (reason !== "outside") return html`<${ErrorNote} error=${error} />`;
+  return html`<div role="alert" class="get-note stack">
+    <p>${t("get.other_outside")}</p>
+    ${
+    typeof command === "string" &&
+    html`<${CodeBlock} text=${command} label=${t("get.other_command")} />`
+  }
+  </div>`;
 }
 
 /** @param {{ list: ImportList }} props */
