@@ -110,16 +110,12 @@ function canReset(source) {
 
 /** @param {{ source: Source, named?: string | null }} props */
 export function SourceTag({ source, named = null }) {
-  const words = t(`settings.source.${source}`);
-  return html`<span class=${`tag setting-tag ${source === "default" ? "" : "chosen"}`}>
-    ${words}${
-    named !== null && (source === "flag" || source === "environment")
-      ? html`
-        <code>${named}</code>
-      `
-      : null
-  }
-  </span>`;
+  const isNamed = named !== null && (source === "flag" || source === "environment");
+  return html`
+    <span class=${`tag setting-tag ${source === "default" ? "" : "chosen"}`}>
+      ${t(`settings.source.${source}`)}${" "}${isNamed && html`<code>${named}</code>`}
+    </span>
+  `;
 }
 
 /**

@@ -1,0 +1,136 @@
+import assert from "node:assert/strict";
+import type { RequestRow } from "../../src/api_types.ts";
+import { openPage } from "../support/browser.ts";
+import { startServer, until } from "../support/server_process.ts";
+
+/** Written into the page's log by a server that stands in for a talkative one. */
+const LINES = 10_000;
+
+Deno.test("The log of the server and of a model come live; they are filtered, paused and taken along", async () => {
+  await using server = await startServer();
+  await using opened = await openPage({ server, path: "#/logs" });
+  const { page } = opened;
+  const pane = page.getByRole("log");
+  // What was said before the page was opened, and what is said now.
+  await pane.getByText(/orchestrator|server|host/).first().waitFor();
+  await server.post("/admin/models/hello/load", {});
+  await pane.getByText("Model is ready model=hello").waitFor();
+
+  await page.getByRole("searchbox", { name: "Filter" }).fill("model is READY");
+  await page.getByText("1 line shown").waitFor();
+  const [download] = await Promise.all([
+    page.waitForEvent("download"),
+    page.getByRole("button", { name: "Download" }).click(),
+  ]);
+  assert.match(download.suggestedFilename(), /^zombiecoder-server-[\dT-]+\.txt$/);
+  const text = await Deno.readTextFile(await download.path());
+  assert.match(text, /^\S+ info \S+: Model is ready model=hello[^\n]*\n$/);
+
+  await page.getByRole("searchbox", { name: "Filter" }).fill("");
+  await page.getByRole("button", { name: "Pause" }).click();
+  await server.post("/admin/models/hello/unload", {});
+  await page.getByRole("button", { name: /^Go on \([1-9]/ }).waitFor();
+  assert.equal(await pane.getByText("Model is unloaded").count(), 0);
+  await page.getByRole("button", { name: /^Go on/ }).click();
+  await pane.getByText("Model is unloaded model=hello").waitFor();
+
+  // A model's own, from its next start on.
+  await page.goto(`${server.url}/#/logs/hello`);
+  await server.fetch("/admin/models/hello/settings", {
+    method: "PUT",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ extra_args: ["-lv", "4"] }),
+  });
+  await server.post("/admin/models/hello/load", {});
+  await page.getByRole("log", { name: "Log of hello" }).getByText(/listening|server is/).first()
+    .waitFor();
+  await opened.screenshot("logs-model");
+});
+
+Deno.test("A request is shown while it runs, is cancelled, and keeps its times", async () => {
+  await using server = await startServer();
+  const chat = { model: "hello", messages: [{ role: "user", content: "hi" }] };
+  await (await server.post("/v1/chat/completions", chat)).body?.cancel();
+  await (await server.post("/v1/chat/completions", { ...chat, model: "hello", n: 2 })).body?.cancel();
+  await using opened = await openPage({ server, path: "#/logs" });
+  const { page } = opened;
+  await page.getByRole("tab", { name: "Requests" }).click();
+  const rows = page.locator("table.requests tbody tr");
+  await page.locator('tr[data-state="done"]').first().waitFor();
+  const listed = await server.json<RequestRow[]>("/admin/requests") as unknown as RequestRow[];
+  assert.equal(await rows.count(), listed.length);
+  const done = await page.locator('tr[data-state="done"]').first().innerText();
+  assert.match(done, /hello/);
+  assert.match(done, /POST \/v1\/chat\/completions/);
+  assert.match(done, /\d+ in, \d+ out/);
+  assert.match(done, /\d+(\.\d)? (ms|sec)/);
+  const bar = page.locator('tr[data-state="done"] svg.spans').first();
+  assert.match(await bar.getAttribute("aria-label") ?? "", /^Waiting .+, reading .+, answering .+$/);
+  await opened.screenshot("logs-requests");
+  await page.getByRole("combobox", { name: "Show" }).selectOption("running");
+  await page.getByText("None of them.").waitFor();
+});
+
+Deno.test("Ten thousand lines do not hold the page up, and no more than so many are kept", async () => {
+  await using server = await startServer();
+  await using opened = await openPage({ server, path: "#/logs" });
+  const { page } = opened;
+  const line = "2026-11-25T12:00:00.000Z info part: One of many lines with a number";
+  await page.route("**/logs/stream/proxy", (route) => {
+    const lines = Array.from({ length: 2 * LINES }, (_, index) => `${line} ${index}\n`);
+    return route.fulfill({ contentType: "text/plain", body: lines.join("") });
+  });
+  await page.evaluate(`
+    globalThis.longest = 0;
+    globalThis.last = performance.now();
+    (function look() {
+      const now = performance.now();
+      longest = Math.max(longest, now - last);
+      last = now;
+      requestAnimationFrame(look);
+    })();
+  `);
+  await page.getByRole("combobox", { name: "Log of" }).selectOption("hello");
+  await page.getByRole("log", { name: "Log of hello" }).waitFor();
+  await page.getByRole("combobox", { name: "Log of" }).selectOption("");
+  await page.getByRole("log").getByText(`${line} ${2 * LINES - 1}`).waitFor();
+  const longest = await page.evaluate<number>("longest");
+  const { blocks, isAtEnd } = await page.evaluate<{ blocks: number; isAtEnd: boolean }>(`(() => {
+    const pane = document.querySelector(".log-pane");
+    return {
+      blocks: pane.children.length,
+      isAtEnd: pane.scrollHeight - pane.scrollTop - pane.clientHeight < 24,
+    };
+  })()`);
+  console.log("longest", longest, blocks);
+  assert.ok(blocks <= 51, `${blocks} blocks of 200 lines`);
+  assert.ok(isAtEnd);
+  assert.ok(longest < 400, `A frame took ${longest} ms`);
+});
+
+for (const language of ["en", "bn"] as const) {
+  for (const theme of ["light", "dark"] as const) {
+    Deno.test(`axe finds nothing in logs and requests: ${language}, ${theme}`, async () => {
+      await using server = await startServer();
+      await server.post("/generate", { model_id: "hello", prompt: "hi", max_tokens: 4 });
+      await server.post("/generate", { model_id: "nobody", prompt: "hi" });
+      await until(async () => (await server.json<RequestRow[]>("/admin/requests")).length > 0);
+      await using opened = await openPage({ server, path: "#/logs", language, theme });
+      const { page } = opened;
+      await page.getByRole("log").getByText("hello").first().waitFor();
+      await opened.axe();
+      await opened.screenshot("logs");
+      await page.getByRole("tab").nth(1).click();
+      await page.locator("table.requests").waitFor();
+      await opened.axe();
+      await opened.screenshot("requests");
+      await page.setViewportSize({ width: 360, height: 740 });
+      await opened.axe();
+      const width = await page.evaluate<number>("document.documentElement.scrollWidth");
+      assert.ok(width <= 360, `It is ${width} wide`);
+      await opened.screenshot("requests-phone");
+      await page.getByRole("tab").nth(0).click();
+      await opened.screenshot("logs-phone");
+    });
+  }
+}
