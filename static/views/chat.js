@@ -119,9 +119,10 @@ function Tools({ row, isListOpen, onList }) {
         : "false"}
         aria-controls="chat-talks" onClick=${onList}>${t("chat.talks")}</${Button}>
       ${hasMessages &&
-        html`<${Button} kind="quiet" icon="plus" onClick=${() => newTalk()}>${
-          t("chat.new")
-        }</${Button}>`}
+        html`
+          <${Button} kind="quiet" icon="plus" class="chat-tools-new"
+            onClick=${() => newTalk()}>${t("chat.new")}</${Button}>
+        `}
       ${hasMessages && html`
         <button type="button" class="button quiet" popovertarget="chat-export">
           <${Icon} name="export" />${t("chat.export")}
