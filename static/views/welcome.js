@@ -94,7 +94,7 @@ function ComputerStep() {
   const budget = memory.budget_bytes;
   return html`
     <p>${t("welcome.computer.text")}</p>
-    <dl class="welcome-facts">
+    <dl class="welcome-facts welcome-computer">
       <${Fact} name="memory" value=${sizeOrUnknown(memory.total_bytes)} detail=${freeText(memory)}>
         ${memory.total_bytes !== null && memory.available_bytes !== null && html`
           <${Meter} value=${1 - memory.available_bytes / memory.total_bytes} label=${freeText(
