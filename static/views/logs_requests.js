@@ -93,7 +93,7 @@ function Request({ row, longestMs, nowMs }) {
       <th
         scope="row"><span class="request-model">${model ??
           "–"}</span><code class="muted small">${route}</code></th>
-      <td><span class=${`request-state ${state}`}>
+      <td class="request-status"><span class=${`request-state ${state}`}>
           <svg viewBox="0 0 12 12" aria-hidden="true"><circle cx="6" cy="6" r="4" /></svg>${t(
             `logs.state.${state}`,
           )}</span>
@@ -127,9 +127,11 @@ function Request({ row, longestMs, nowMs }) {
  */
 function Spans({ row, ms, longestMs }) {
   const waitMs = Math.min(ms, row.wait_ms ?? (row.state === "queued" ? ms : 0));
-  const firstMs = Math.min(ms, Math.max(waitMs, row.first_byte_ms ?? ms));
+  // What is not streamed comes as a whole: nobody saw where reading ended.
+  const firstByteMs = row.stream ? row.first_byte_ms ?? ms : waitMs;
+  const firstMs = Math.min(ms, Math.max(waitMs, firstByteMs));
   const scale = 1000 / longestMs;
-  const words = t("logs.requests.spans", {
+  const words = t(row.stream ? "logs.requests.spans" : "logs.requests.spans_whole", {
     wait: formatMs(waitMs),
     read: formatMs(firstMs - waitMs),
     write: formatMs(ms - firstMs),
@@ -160,8 +162,8 @@ function durationMs(row, nowMs) {
 }
 
 /** @param {RequestRow} row */
-function speedOf({ total_ms: totalMs, first_byte_ms: firstMs, completion_tokens: tokens }) {
-  if (totalMs === null || firstMs === null || tokens === null || tokens < 2) return null;
+function speedOf({ stream, total_ms: totalMs, first_byte_ms: firstMs, completion_tokens: tokens }) {
+  if (!stream || totalMs === null || firstMs === null || tokens === null || tokens < 2) return null;
   const seconds = (totalMs - firstMs) / 1000;
   return seconds < 0.05 ? null : tokens / seconds;
 }

@@ -45,8 +45,10 @@ export function SettingsView() {
     <h2>${t("settings.server")}</h2>
     <p class="muted">${t("settings.server.text")}</p>
     ${failure.value !== null && html`<${ErrorNote} error=${failure.value} onRetry=${look} />`}
-    <${ServerSettings} />
-    <${Keys} />
+    <div class="stack">
+      <${ServerSettings} />
+      <${Keys} />
+    </div>
     <h2>${t("settings.model")}</h2>
     <p class="muted">${t("settings.model.text")}</p>
     <${ModelSettings} chosen=${route.value.argument} />

@@ -27,18 +27,18 @@ export function serverSetting(name) {
 
 export function ServerSettings() {
   if (serverSettings.value === null) return null;
-  return html`<div class="stack">
+  return html`
     ${SERVER_GROUPS.map((group) => html`<${ServerGroup} key=${group.id} group=${group} />`)}
-    <details class="card setting-group">
+    <details class="card setting-group" data-group="reach">
       <summary>${t("settings.group.reach")}</summary>
       <${Reach} />
     </details>
-    <details class="card setting-group">
+    <details class="card setting-group" data-group="places">
       <summary>${t("settings.group.places")}</summary>
       <p class="muted">${t("settings.places.text")}</p>
       <${DecidedTable} names=${PLACES} label=${t("settings.group.places")} />
     </details>
-  </div>`;
+  `;
 }
 
 /** @param {{ group: FieldGroup }} props */
@@ -157,13 +157,12 @@ function DecidedTable({ names, label }) {
         <tbody>${names.map((name) => {
           const row = serverSetting(name);
           if (row === null) return null;
-          const named = row.source === "environment" ? row.environment : row.flag;
           return html`
             <tr key=${name}>
               <th scope="row">${t(`settings.server.${name}`)}</th>
               <td class="decided-value">${decidedText(row)}</td>
               <td>
-                <${SourceTag} source=${row.source} named=${named} />
+                <${SourceTag} source=${row.source} />
               </td>
               <td><code>${row.flag ?? row.environment}</code></td>
             </tr>
