@@ -120,12 +120,12 @@ function Tools({ row, isListOpen, onList }) {
         aria-controls="chat-talks" onClick=${onList}>${t("chat.talks")}</${Button}>
       ${hasMessages &&
         html`
-          <${Button} kind="quiet" icon="plus" class="chat-tools-new"
-            onClick=${() => newTalk()}>${t("chat.new")}</${Button}>
+          <${Button} kind="quiet" icon="plus" class="chat-tools-new chat-tools-small"
+            onClick=${() => newTalk()}><span>${t("chat.new")}</span></${Button}>
         `}
       ${hasMessages && html`
-        <button type="button" class="button quiet" popovertarget="chat-export">
-          <${Icon} name="export" />${t("chat.export")}
+        <button type="button" class="button quiet chat-tools-small" popovertarget="chat-export">
+          <${Icon} name="export" /><span>${t("chat.export")}</span>
         </button>
         <div id="chat-export" popover ref=${menu} class="chat-menu" role="group" aria-label=${t(
           "chat.export",
@@ -174,6 +174,10 @@ function TalkPlace({ row }) {
     // What was just asked is seen.
     if (current !== null) scrollTo({ top: document.documentElement.scrollHeight });
   }, [current]);
+  useEffect(() => {
+    // With an answer's end come its numbers and buttons.
+    list.current?.dispatchEvent(new Event("grown"));
+  }, [all]);
   const canTalk = row.capabilities.length === 0 || row.capabilities.includes("chat") ||
     row.capabilities.includes("completion");
   return html`
