@@ -89,7 +89,9 @@ const LAST_LOOK_MS = 60_000;
 export function useLaterSpeeds(rows, again) {
   const waitMs = useRef(FIRST_LOOK_MS);
   useEffect(() => {
-    const isUnknown = rows?.some(({ fit }) => fit !== null && fit.tokens_per_second === null);
+    const fits = rows?.flatMap(({ fit }) => fit === null ? [] : [fit]) ?? [];
+    // Those that write nothing never have one.
+    const isUnknown = fits.length > 0 && fits.every((fit) => fit.tokens_per_second === null);
     if (!isUnknown || waitMs.current > LAST_LOOK_MS) return;
     const timer = setTimeout(again, waitMs.current);
     waitMs.current *= 2;

@@ -18,6 +18,9 @@ import { countText, hubPage, languagesText, licenceText, sortedLanguages } from 
 /** @type {readonly Use[]} */
 const USES = ["all", "chat", "code", "vision", "embedding"];
 
+/** Roles in which a model writes words, one after the other. @type {readonly string[]} */
+const WRITERS = ["chat", "code", "vision"];
+
 /** What is wanted; stays while the page is open. */
 export const wanted = {
   /** @type {import("@preact/signals").Signal<Use>} */
@@ -151,7 +154,7 @@ function CatalogueCard({ row }) {
         </header>
       <p class="get-reason">${badge === null ? "" : badgeReason(badge)}</p>
       <div>
-        <${FitBars} fit=${row.fit} />
+        <${FitBars} fit=${row.fit} hasSpeed=${row.roles.some((role) => WRITERS.includes(role))} />
       </div>
       <dl class="get-facts">
           ${shown !== undefined &&

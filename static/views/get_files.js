@@ -46,7 +46,8 @@ function FileRow({ repo, model, name, isChoice }) {
             <p class="get-reason">${badgeReason(badge)}</p>
           `}
         </div>
-      <div class="get-file-speed">${fit !== null && html`<${SpeedBar} fit=${fit} />`}</div>
+      <div class="get-file-speed">${fit !== null && fit.tokens_per_second !== null &&
+        html`<${SpeedBar} fit=${fit} />`}</div>
       <div class="get-file-action">
         <${ModelAction} repo=${repo} model=${model} name=${`${name} ${kind}`} kind=${isChoice
           ? "primary"

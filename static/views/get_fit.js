@@ -15,40 +15,34 @@ const FULL_SPEED = 40;
 const READABLE_SPEED = 8;
 const FAST_SPEED = 20;
 
-/** @param {{ fit: Fit | null }} props */
-export function FitBars({ fit }) {
+/**
+ * @param {{ fit: Fit | null, hasSpeed?: boolean }} props `hasSpeed`: it writes, so that its speed matters.
+ */
+export function FitBars({ fit, hasSpeed = true }) {
   if (fit === null) return null;
-  return html`
-    <div class="get-bars">
-      <${MemoryBar} fit=${fit} />
-      <${SpeedBar} fit=${fit} />
-    </div>
-  `;
+  return html`<div class="get-bars">
+    <${MemoryBar} fit=${fit} />
+    ${hasSpeed && html`<${SpeedBar} fit=${fit} />`}
+  </div>`;
 }
 
 /** @param {{ fit: Fit }} props */
 function MemoryBar({ fit }) {
   const budget = useComputed(() => system.value?.memory.budget_bytes ?? null).value;
-  const words = budget === null
+  const amount = budget === null
     ? formatBytes(fit.ram_bytes)
     : t("get.memory_of", { need: formatBytes(fit.ram_bytes), budget: formatBytes(budget) });
   const share = budget === null ? null : fit.ram_bytes / budget;
   const tone = share === null || share > 1 ? "bad" : share > 0.8 ? "warn" : "good";
   return html`<div class="get-bar">
-    <span class="get-bar-name">${t("get.memory")}</span>
+    <p class="get-bar-words"><span class="muted">${t("get.memory")}</span><span>${amount}</span></p>
     ${
     share !== null &&
-    html`
-      <${Meter} value=${Math.min(1, share)} label=${`${t("get.memory")}: ${words}`}
-        parts=${[{ value: Math.min(1, share), label: words, tone }]} />
-    `
+    html`<${Bar} share=${share} tone=${tone} label=${`${t("get.memory")}: ${amount}`} />`
   }
-    <span class="get-bar-words">${words}</span>
     ${
     fit.vram_bytes > 0 &&
-    html`<span class="get-bar-more">${
-      t("get.vram", { amount: formatBytes(fit.vram_bytes) })
-    }</span>`
+    html`<p class="muted">${t("get.vram", { amount: formatBytes(fit.vram_bytes) })}</p>`
   }
   </div>`;
 }
@@ -58,20 +52,31 @@ export function SpeedBar({ fit: { tokens_per_second: speed } }) {
   if (speed === null) {
     return html`
       <div class="get-bar">
-        <span class="get-bar-name">${t("get.speed")}</span>
-        <span class="get-bar-words muted">${t("get.speed_unknown")}</span>
+        <p class="get-bar-words muted"><span>${t("get.speed")}</span><span>${t(
+          "get.speed_unknown",
+        )}</span></p>
       </div>
     `;
   }
-  const share = Math.min(1, speed / FULL_SPEED);
   const tone = speed >= FAST_SPEED ? "good" : speed >= READABLE_SPEED ? "warn" : "bad";
-  const words = `${speedWord(speed)}, ${formatSpeed(speed)}`;
+  const word = speedWord(speed);
+  const amount = formatSpeed(speed);
   return html`
     <div class="get-bar">
-      <span class="get-bar-name">${t("get.speed")}</span>
-      <${Meter} value=${share} label=${`${t("get.speed")}: ${words}`}
-        parts=${[{ value: share, label: words, tone }]} />
-      <span class="get-bar-words"><strong>${speedWord(speed)}</strong> ${formatSpeed(speed)}</span>
+      <p class="get-bar-words">
+          <span><span class="muted">${t(
+            "get.speed",
+          )}</span> <strong>${word}</strong></span><span>${amount}</span>
+        </p>
+      <${Bar} share=${speed / FULL_SPEED} tone=${tone} label=${`${
+        t("get.speed")
+      }: ${word}, ${amount}`} />
     </div>
   `;
+}
+
+/** @param {{ share: number, tone: string, label: string }} props */
+function Bar({ share, tone, label }) {
+  const value = Math.min(1, share);
+  return html`<${Meter} value=${value} label=${label} parts=${[{ value, label, tone }]} />`;
 }
