@@ -176,11 +176,6 @@ async function loadView(name) {
   return found;
 }
 
-/** So that a click shows its view at once, and also while the server is away. */
-export async function loadAllViews() {
-  for (const { view } of PLACES) await loadView(view);
-}
-
 /** The first view that is shown does not take the focus: nobody asked for it. */
 let isFirst = true;
 

@@ -13,8 +13,6 @@ interface Packed {
 
 type Encoding = "br" | "gzip" | "identity";
 
-const FORMATS = { br: "brotli", gzip: "gzip" } as const;
-
 export class PageAnswers {
   readonly #packed = new Map<string, Promise<Packed>>();
 
@@ -24,7 +22,11 @@ export class PageAnswers {
     let packing = this.#packed.get(address);
     if (packing === undefined) this.#packed.set(address, packing = pack(address));
     const { headers, etag, text, bodies } = await packing;
-    const all = { ...headers, etag, vary: address === "/" ? "Accept, Accept-Encoding" : "Accept-Encoding" };
+    const all = {
+      ...headers,
+      etag,
+      vary: address === "/" ? "Accept, Accept-Encoding" : "Accept-Encoding",
+    };
     if (isKnown(request.headers.get("if-none-match"), etag)) {
       return new Response(null, { status: 304, headers: all });
     }
@@ -88,7 +90,9 @@ function isKnown(header: string | null, etag: string): boolean {
 function encodingFor(header: string | null): Encoding {
   const accepted = new Set(
     (header ?? "").toLowerCase().split(",").map((each) => each.trim())
-      .filter((each) => !/;\s*q=0(?:\.0*)?$/.test(each)).map((each) => each.split(";", 1)[0]!.trim()),
+      .filter((each) => !/;\s*q=0(?:\.0*)?$/.test(each)).map((each) =>
+        each.split(";", 1)[0]!.trim()
+      ),
   );
   return accepted.has("br") ? "br" : accepted.has("gzip") ? "gzip" : "identity";
 }
@@ -96,8 +100,25 @@ function encodingFor(header: string | null): Encoding {
 async function encoded(text: string, encoding: Encoding): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = new TextEncoder().encode(text);
   if (encoding === "identity") return bytes;
-  // Deno names brotli, the types do not yet.
-  const format = FORMATS[encoding] as CompressionFormat;
-  const stream = new Blob([bytes]).stream().pipeThrough(new CompressionStream(format));
+  if (encoding === "br") return await brotli(bytes);
+  const stream = new Blob([bytes]).stream().pipeThrough(new CompressionStream("gzip"));
   return await new Response(stream).bytes();
+}
+
+/** Nearly as small as it gets, in a quarter of the time. */
+const BROTLI_QUALITY = 10;
+
+async function brotli(bytes: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
+  const { brotliCompress, constants } = await import("node:zlib");
+  const params = {
+    [constants.BROTLI_PARAM_QUALITY]: BROTLI_QUALITY,
+    [constants.BROTLI_PARAM_MODE]: constants.BROTLI_MODE_TEXT,
+    [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length,
+  };
+  return await new Promise((resolve, reject) => {
+    brotliCompress(bytes, { params }, (error, packed) => {
+      if (error === null) resolve(new Uint8Array(packed));
+      else reject(error);
+    });
+  });
 }

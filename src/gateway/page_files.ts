@@ -1,6 +1,8 @@
 // What the page is made of: each file by its address, its type, and where its text comes from. All of it
 // is imported when somebody first asks; as texts, so that it works where no source tree is.
 
+import { joinModules, type PageModule } from "./page_modules.ts";
+
 /** A file of the page, from the program itself. */
 export interface PageFile {
   type: string;
@@ -10,7 +12,7 @@ export interface PageFile {
 type TextModule = { default: string };
 
 /** By address. Literal imports: the scope lets no other module in, and `deno compile` finds them. */
-export const PAGE_FILES: Readonly<Record<string, PageFile>> = {
+const SOURCES: Readonly<Record<string, PageFile>> = {
   "/": html(() => import("../../static/index.html", { with: { type: "text" } })),
   "/static/icon.svg": svg(() => import("../../static/icon.svg", { with: { type: "text" } })),
   "/static/style.css": css([
@@ -233,17 +235,44 @@ export const PAGE_FILES: Readonly<Record<string, PageFile>> = {
   "/lib/signals.js": js(() => import("@preact/signals", { with: { type: "text" } })),
   "/lib/signals-core.js": js(() => import("@preact/signals-core", { with: { type: "text" } })),
   "/lib/marked.js": js(() => import("marked", { with: { type: "text" } })),
-  // These two come minified as scripts only: what they define is exported.
-  "/lib/uplot.js": js(
-    () => import("uplot/dist/uPlot.iife.min.js", { with: { type: "text" } }),
-    "\nexport default uPlot;\n",
-  ),
-  "/lib/uplot.css": css([() => import("uplot/dist/uPlot.min.css", { with: { type: "text" } })]),
+  // It comes minified as a script only: what it defines is exported.
   "/lib/dompurify.js": js(
     () => import("dompurify/dist/purify.min.js", { with: { type: "text" } }),
     "\nexport default globalThis.DOMPurify;\n",
   ),
 };
+
+/** The page's own modules are sent as two files: the shell with all that views use, and the views. */
+const SHELL = "/static/app.js";
+const VIEWS = "/static/views.js";
+/** Runs before all modules, by itself. */
+const ALONE = "/static/look.js";
+
+/** All that a browser may ask for, by address. */
+export const PAGE_FILES: Readonly<Record<string, PageFile>> = {
+  ...Object.fromEntries(Object.entries(SOURCES).filter(([address]) => fileOf(address) === address)),
+  [SHELL]: js(joined(SHELL)),
+  [VIEWS]: js(joined(VIEWS)),
+};
+
+/** Where what stands at this address in the sources is sent. */
+function fileOf(address: string): string {
+  if (!/^\/static\/.*\.js$/.test(address) || address === ALONE) return address;
+  return address.startsWith("/static/views/") ? VIEWS : SHELL;
+}
+
+function joined(file: string): () => Promise<TextModule> {
+  return async () => {
+    const modules: PageModule[] = [];
+    const elsewhere = new Map<string, string>();
+    for (const [address, { load }] of Object.entries(SOURCES)) {
+      if (fileOf(address) === file) modules.push({ address, text: await load() });
+      else elsewhere.set(address, fileOf(address));
+    }
+    const entry = Object.hasOwn(SOURCES, file) ? { entry: file } : {};
+    return { default: joinModules(modules, { ...entry, elsewhere }) };
+  };
+}
 
 function html(load: () => Promise<TextModule>): PageFile {
   return { type: "text/html", load: async () => (await load()).default };
@@ -262,8 +291,16 @@ function js(load: () => Promise<TextModule>, ending = ""): PageFile {
   };
 }
 
+/** Without comments and indents. */
 function css(parts: (() => Promise<TextModule>)[]): PageFile {
-  return { type: "text/css", load: async () => (await texts(parts)).join("\n") };
+  return {
+    type: "text/css",
+    load: async () =>
+      (await texts(parts)).join("\n").replace(/\/\*(?:(?!\*\/)[^])*\*\//g, "").replace(
+        /\n\s+/g,
+        "\n",
+      ),
+  };
 }
 
 /** One object of all their keys. */

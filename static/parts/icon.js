@@ -33,14 +33,14 @@ const PATHS = {
   up: "M6 14.5l6-6 6 6",
   down: "M6 9.5l6 6 6-6",
   back: "M19.5 12h-15M10.5 6l-6 6 6 6",
-  more: "M5.5 12v.1M12 12v.1M18.5 12v.1",
+  more: "M5.5 10.2a1.8 1.8 0 1 0 0 3.6a1.8 1.8 0 1 0 0-3.6M12 10.2a1.8 1.8 0 1 0 0 3.6a1.8 1.8 0 1 0 0-3.6M18.5 10.2a1.8 1.8 0 1 0 0 3.6a1.8 1.8 0 1 0 0-3.6",
   key: "M8 15.5a4 4 0 1 0 0-8 4 4 0 0 0 0 8zM12 11.5h8.5v4M16.5 11.5v3",
   star: "M12 4l2.4 5.2 5.6.6-4.2 3.8 1.2 5.6-5-2.9-5 2.9 1.2-5.6L4 9.8l5.6-.6z",
 };
 
 /** @typedef {keyof typeof PATHS} IconName */
 
-const FILLED = new Set(["play", "stop", "star"]);
+const FILLED = new Set(["play", "stop", "star", "more"]);
 
 /** @param {{ name: IconName }} props */
 export function Icon({ name }) {

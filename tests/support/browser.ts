@@ -70,7 +70,7 @@ export class OpenPage implements AsyncDisposable {
       this.requests.push(request);
       if (!isOwn(request.url(), origin)) this.errors.push(`It asked for ${request.url()}`);
     });
-    this.page.on("pageerror", (error) => this.errors.push(String(error.stack ?? error)));
+    this.page.on("pageerror", (error) => this.errors.push(`${error.message}\n${error.stack}`));
     this.page.on("console", (message) => {
       const text = message.text();
       const isExpected = [...OWN_CONSOLE_LINES, ...expected].some((each) => each.test(text));
