@@ -1,7 +1,7 @@
 // One message: what was said, how it was thought, what it took. Its text is drawn as it comes, by frames.
 
 import { html } from "htm/preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { formatNumber, formatPercent, formatSpeed, t } from "../i18n.js";
 import { Button, CopyButton, copyText } from "../parts/controls.js";
 import { Meter } from "../parts/measures.js";

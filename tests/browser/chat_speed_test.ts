@@ -58,7 +58,9 @@ for (
       `${rounded(runs.map(({ longestFrameMs }) => longestFrameMs))}, heap ${
         rounded(heaps.map((bytes) => bytes / 1e6))
       } MB`;
-    if (Deno.env.get("ZOMBIE_SOAK")) console.log(figures);
+    if (Deno.env.get("ZOMBIE_SOAK")) {
+      Deno.stderr.writeSync(new TextEncoder().encode(`${figures}\n`));
+    }
     ok(medianOf(work) <= MOST_MS, figures);
     // What one talk took is free again when the next has taken its place.
     ok(heaps.at(-1)! < heaps[1]! * 1.25 + 2e6, figures);
