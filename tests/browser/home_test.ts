@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { ModelRow } from "../../src/api_types.ts";
 import { nextStep } from "../../static/views/home_next_step.js";
+import { assertAccessible, LOOKS } from "../support/accessible.ts";
 import { type OpenPage, openPage } from "../support/browser.ts";
 import { type ServerProcess, startServer, until } from "../support/server_process.ts";
 
@@ -52,16 +53,11 @@ Deno.test("Home leads on: to a first model where there is none, else to a talk w
 Deno.test("axe finds nothing on Home, in both languages and themes, wide and narrow", async () => {
   await using server = await startServer();
   await server.post("/admin/models/hello/load", { keep_alive: "20m" });
-  for (const language of ["en", "bn"] as const) {
-    for (const theme of ["light", "dark"] as const) {
-      const viewport = { width: theme === "dark" ? 360 : 1280, height: 800 };
-      await using open = await openPage({ server, language, theme, viewport });
-      await open.page.locator(".home-legend").waitFor();
-      await open.page.locator(".home-measure .sparkline path").first().waitFor();
-      await open.axe();
-      await assertNoSidewaysScroll(open);
-      await open.screenshot("home", { fullPage: true });
-    }
+  for (const look of LOOKS) {
+    await using open = await openPage({ server, ...look });
+    await open.page.locator(".home-legend").waitFor();
+    await open.page.locator(".home-measure .sparkline path").first().waitFor();
+    await assertAccessible(open, "home");
   }
 });
 
@@ -95,11 +91,6 @@ Deno.test("nextStep() names the one thing that matters now", () => {
 
 async function textOf({ page }: OpenPage, selector: string): Promise<string> {
   return (await page.locator(selector).first().innerText()).trim();
-}
-
-async function assertNoSidewaysScroll({ page }: OpenPage): Promise<void> {
-  const root = "document.documentElement";
-  assert.equal(await page.evaluate(`${root}.scrollWidth - ${root}.clientWidth`), 0);
 }
 
 /** A model of the user's own. */

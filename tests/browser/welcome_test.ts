@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { CatalogueRow, ModelRow } from "../../src/api_types.ts";
 import { buildTestModel, HELLO_SENTENCE } from "../../src/models/hello_model.ts";
 import { type Offer, welcomeChoice } from "../../static/views/welcome_choice.js";
+import { assertAccessible, LOOKS } from "../support/accessible.ts";
 import { type OpenPage, openPage } from "../support/browser.ts";
 import { TestHub } from "../support/hub.ts";
 import { bytesContent } from "../support/hub_content.ts";
@@ -73,21 +74,18 @@ Deno.test("The first steps can be skipped, and are walked by keyboard with the f
 
 Deno.test("axe finds nothing on any of the first steps, in both languages and themes, wide and narrow", async () => {
   await using server = await startServer({ env: OFFLINE });
-  for (const language of ["en", "bn"] as const) {
-    for (const theme of ["light", "dark"] as const) {
-      const viewport = { width: theme === "dark" ? 360 : 1280, height: 800 };
-      const given = { server, path: "#/welcome", welcomed: false, language, theme, viewport };
-      await using open = await openPage(given);
-      await open.page.locator(".welcome-verdict").waitFor();
-      await look(open, "welcome-computer");
-      await open.page.locator(".welcome-next").click();
-      await open.page.locator(".welcome-offer").waitFor();
-      await look(open, "welcome-model");
-      await open.page.locator(".welcome-next").click();
-      await open.page.locator(".welcome-ask button").click();
-      await open.page.locator(".welcome-done").waitFor();
-      await look(open, "welcome-hello");
-    }
+  for (const look of LOOKS) {
+    await using open = await openPage({ server, path: "#/welcome", welcomed: false, ...look });
+    const { page } = open;
+    await page.locator(".welcome-verdict").waitFor();
+    await assertAccessible(open, "welcome-computer");
+    await page.locator(".welcome-next").click();
+    await page.locator(".welcome-offer").waitFor();
+    await assertAccessible(open, "welcome-model");
+    await page.locator(".welcome-next").click();
+    await page.locator(".welcome-ask button").click();
+    await page.locator(".welcome-done").waitFor();
+    await assertAccessible(open, "welcome-hello");
   }
 });
 
@@ -145,11 +143,4 @@ async function rowOf(server: ServerProcess, id: string): Promise<Offer> {
   const rows = await server.json<CatalogueRow[]>("/admin/catalogue");
   const row = rows.find((each) => each.id === id)!;
   return { row, file: row.files[row.choice!]! };
-}
-
-async function look(open: OpenPage, name: string): Promise<void> {
-  await open.axe();
-  const root = "document.documentElement";
-  assert.equal(await open.page.evaluate(`${root}.scrollWidth - ${root}.clientWidth`), 0);
-  await open.screenshot(name, { fullPage: true });
 }
