@@ -191,7 +191,7 @@ Deno.test("The chosen models come best first, and are filtered", async () => {
   await cards.first().waitFor();
   const all = await cards.count();
   await cards.first().getByText("Best for this computer").waitFor();
-  const marks = await page.locator(".get-card .badge").allInnerTexts();
+  const marks = await page.locator(".get-card-head .badge").allInnerTexts();
   const ranks = marks.map((text) =>
     ["Recommended", "Compatible", "Not recommended"].indexOf(text.trim())
   );
@@ -200,9 +200,9 @@ Deno.test("The chosen models come best first, and are filtered", async () => {
   await cards.first().getByText(/^Apache 2\.0, free for any use$|has its own terms$/).waitFor();
   await cards.first().getByRole("meter", { name: /^Speed: (fast|readable|slow), / }).waitFor();
 
-  await page.getByText("Knows Bengali").click();
-  await page.getByText("Fits this computer").click();
-  await page.getByText("Search in texts", { exact: true }).first().click();
+  await page.getByRole("checkbox", { name: "Knows Bengali" }).check();
+  await page.getByRole("checkbox", { name: "Fits this computer" }).check();
+  await page.getByRole("radio", { name: "Search in texts" }).check();
   await page.getByText(new RegExp(`^\\d+ of ${all} models$`)).waitFor();
   const left = await cards.count();
   assert.ok(left > 0 && left < all);
@@ -316,7 +316,7 @@ Deno.test("axe finds nothing on the models to get, in both languages and themes"
       await page.getByRole("tab").first().click();
       await page.locator(".get-card").first().waitFor();
       await repo.click();
-      await page.locator(".get-file").first().waitFor();
+      await page.locator(".get-repo .get-file").first().waitFor();
       await opened.screenshot(`get-models-${language}-${theme}`, { fullPage: true });
       await opened.axe();
       await page.getByRole("tab").nth(1).click();
