@@ -88,7 +88,7 @@ export function LogLines({ model }) {
           )
         }</p>`}
     </div>
-    <p class="muted small">${t("logs.count", { count: pane.shownCount.value })}</p>
+    <p class="muted small log-count">${t("logs.count", { count: pane.shownCount.value })}</p>
   `;
 }
 

@@ -6,7 +6,7 @@ import { signal } from "@preact/signals";
 const MOST_LINES = 10_000;
 const BLOCK_LINES = 200;
 /** More in one frame would be felt. */
-const FRAME_LINES = 2_000;
+const FRAME_LINES = 1_000;
 
 export class LogPane {
   /** New lines are scrolled to. */

@@ -205,15 +205,11 @@ function parts(text, between) {
  * @param {number} bytes
  */
 function sizeText(bytes) {
-  for (
-    const [power, unit] of /** @type {const} */ ([[4, "TiB"], [3, "GiB"], [2, "MiB"], [1, "KiB"]])
-  ) {
-    const size = 1024 ** power;
-    if (bytes >= size && bytes % size === 0) return `${bytes / size} ${unit}`;
-  }
-  for (const [power, unit] of /** @type {const} */ ([[4, "TB"], [3, "GB"], [2, "MB"]])) {
-    const size = 1000 ** power;
-    if (bytes >= size && bytes % size === 0) return `${bytes / size} ${unit}`;
+  for (const power of [4, 3, 2]) {
+    for (const [base, ending] of /** @type {const} */ ([[1024, "iB"], [1000, "B"]])) {
+      const size = base ** power;
+      if (bytes >= size && bytes % size === 0) return `${bytes / size} ${" KMGT"[power]}${ending}`;
+    }
   }
   return String(bytes);
 }
