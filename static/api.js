@@ -181,12 +181,27 @@ async function errorOf(response) {
   const { status } = response;
   try {
     const { error } = await response.json();
-    const { code, message, values } = error;
-    return new ApiError({ status, code, message, values });
+    return toldError(status, error);
   } catch {
     // What stands between us and the server answers in its own words.
     return new ApiError({ status, code: "unexpected_answer", message: `HTTP ${status}` });
   }
+}
+
+/**
+ * An error as the server tells it, in an answer or in a stream. llama-server's own have a number for a
+ * code, and their facts beside it.
+ *
+ * @param {number} status
+ * @param {any} error
+ */
+export function toldError(status, { code, type, message, values, ...others }) {
+  return new ApiError({
+    status,
+    code: typeof code === "string" ? code : String(type ?? "unexpected_answer"),
+    message: String(message),
+    values: values ?? others,
+  });
 }
 
 /** @param {unknown} cause */

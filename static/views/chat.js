@@ -195,7 +195,8 @@ function TalkPlace({ row }) {
     </div>
     <div class="chat-bottom">
       <${Progressing} />
-      <${Composer} isAnswering=${current !== null} canSee=${row.capabilities.includes("vision")}
+      <${Composer} talkId=${talk.value.id} isAnswering=${current !== null} canSee=${row.capabilities
+        .includes("vision")}
         isDisabled=${!canTalk || row.state === "missing"} onStop=${stop}
         onAsk=${(/** @type {{ text: string, images: string[] }} */ said) =>
           void ask(row.id, said)} />

@@ -12,6 +12,7 @@ const MOST_IMAGES = 8;
 
 /**
  * @param {{
+ *   talkId: string,
  *   isAnswering: boolean,
  *   canSee: boolean,
  *   isDisabled: boolean,
@@ -19,11 +20,11 @@ const MOST_IMAGES = 8;
  *   onStop: () => void,
  * }} props
  */
-export function Composer({ isAnswering, canSee, isDisabled, onAsk, onStop }) {
+export function Composer({ talkId, isAnswering, canSee, isDisabled, onAsk, onStop }) {
   const [text, setText] = useState("");
   const [images, setImages] = useState(/** @type {string[]} */ ([]));
   const area = useRef(/** @type {HTMLTextAreaElement | null} */ (null));
-  const stopButton = useRef(/** @type {HTMLElement | null} */ (null));
+  const lastTalk = useRef(talkId);
   const isEmpty = text.trim() === "" && images.length === 0;
 
   useEffect(() => {
@@ -34,6 +35,19 @@ export function Composer({ isAnswering, canSee, isDisabled, onAsk, onStop }) {
     element.style.setProperty("block-size", `${element.scrollHeight + 2}px`);
   }, [text]);
 
+  useEffect(() => {
+    // On a phone that would open its keyboard.
+    if (lastTalk.current !== talkId && !matchMedia("(pointer: coarse)").matches) {
+      area.current?.focus();
+    }
+    lastTalk.current = talkId;
+  }, [talkId]);
+
+  /** @param {MouseEvent} event */
+  const stop = (event) => {
+    // Who presses "Send" twice did not change their mind.
+    if (event.detail < 2) onStop();
+  };
   const send = () => {
     if (isEmpty || isAnswering || isDisabled) return;
     onAsk({ text: text.trim(), images });
@@ -106,8 +120,8 @@ export function Composer({ isAnswering, canSee, isDisabled, onAsk, onStop }) {
         ${canSee && html`<${ImageButton} onFiles=${add} isFull=${images.length >= MOST_IMAGES} />`}
         ${isAnswering
           ? html`
-            <${Button} kind="primary" icon="stop" class="chat-stop" ref=${stopButton}
-              onClick=${onStop}>${t("chat.stop")}</${Button}>
+            <${Button} kind="primary" icon="stop" class="chat-stop"
+              onClick=${stop}>${t("chat.stop")}</${Button}>
           `
           : html`
             <${Button} kind="primary" type="submit" icon="up" class="chat-send"

@@ -2,7 +2,7 @@
 
 import { html } from "htm/preact";
 import { useEffect, useRef } from "preact/hooks";
-import { formatNumber, formatPercent, formatSpeed, t } from "../i18n.js";
+import { formatNumber, formatPercent, formatSpeed, language, t } from "../i18n.js";
 import { Button, CopyButton, copyText } from "../parts/controls.js";
 import { Meter } from "../parts/measures.js";
 import { ErrorNote } from "../parts/words.js";
@@ -54,11 +54,12 @@ export function AssistantMessage({ message, answer, onAgain }) {
 /** @param {{ message: Message, answer: Answer | null }} props */
 function MarkdownText({ message, answer }) {
   const root = useRef(/** @type {HTMLDivElement | null} */ (null));
-  // The element's children are not the component's: they are made while the text comes.
+  // The element's children are not the component's: they are made while the text comes. Some of them
+  // have words of the page.
   useEffect(() => {
     const element = /** @type {HTMLDivElement} */ (root.current);
     return drawInFrames(element, { message, answer });
-  }, [message.id]);
+  }, [message.id, language.value]);
   return html`<div ref=${root} class="markdown" onClick=${copyCode}></div>`;
 }
 
@@ -93,18 +94,32 @@ function drawInFrames(element, { message, answer }) {
     if (frame === 0) frame = requestAnimationFrame(draw);
   }
 
-  function draw() {
+  /** @param {number} frameMs */
+  function draw(frameMs) {
     frame = 0;
     if (flow === null) return;
+    const untilMs = endOfDrawing(frameMs);
+    if (performance.now() >= untilMs) return ask();
     if (taken < message.text.length) {
       flow.append(message.text.slice(taken));
       taken = message.text.length;
     }
     const isLast = message.end !== null && (answer === null || answer.phase.peek() === "ended");
-    const isWhole = flow.draw({ untilMs: performance.now() + FRAME_SHARE_MS, isLast });
+    const isWhole = flow.draw({ untilMs, isLast });
     element.dispatchEvent(new Event("grown", { bubbles: true }));
     if (!isWhole) ask();
   }
+}
+
+/** Of the frame that is being made: all texts of a talk share it. */
+let sharedFrame = { ms: 0, endMs: 0 };
+
+/** @param {number} frameMs */
+function endOfDrawing(frameMs) {
+  if (sharedFrame.ms !== frameMs) {
+    sharedFrame = { ms: frameMs, endMs: performance.now() + FRAME_SHARE_MS };
+  }
+  return sharedFrame.endMs;
 }
 
 /** @param {{ message: Message, answer: Answer | null }} props */

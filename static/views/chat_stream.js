@@ -1,7 +1,7 @@
 // One answer as it comes: text, reasoning, how fast, why it ended. What is shown of it is the views'.
 
 import { signal } from "@preact/signals";
-import { api, ApiError } from "../api.js";
+import { api, ApiError, toldError } from "../api.js";
 
 /** @import { ErrorBody } from "../../src/api_types.ts" */
 /** @import { Message } from "./chat_talks.js" */
@@ -73,7 +73,7 @@ export class Answer {
 
   /** @param {any} chunk As llama-server streams it. */
   #take(chunk) {
-    if (chunk.error !== undefined) throw streamError(chunk.error);
+    if (chunk.error !== undefined) throw toldError(200, chunk.error);
     const { message } = this;
     const [choice] = chunk.choices ?? [];
     const { content, reasoning_content: reasoning } = choice?.delta ?? {};
@@ -120,16 +120,6 @@ export class Answer {
   #tell() {
     for (const listener of this.#listeners) listener();
   }
-}
-
-/** @param {any} error As it stands in a stream: ours, or llama-server's own. */
-function streamError({ code, type, message, values, ...others }) {
-  return new ApiError({
-    status: 200,
-    code: typeof code === "string" ? code : String(type ?? "upstream_failed"),
-    message: String(message),
-    values: values ?? others,
-  });
 }
 
 function brokenOff() {

@@ -52,7 +52,7 @@ function TalkRow({ head, onChosen }) {
         ? "true"
         : undefined} onClick=${open}>
         <span class="chat-talk-title">${words}</span>
-        <span class="chat-talk-about muted">${model} · ${formatTime(changedMs)}</span>
+        <span class="chat-talk-about muted">${model} · ${dayOrTime(changedMs)}</span>
       </button>
       <${Button} kind="quiet" class="round" aria-label=${t("chat.deleteNamed", {
         title: words,
@@ -61,4 +61,14 @@ function TalkRow({ head, onChosen }) {
         </${Button}>
         </li>
   `;
+}
+
+/**
+ * Of today the time, of other days the day: there is little room.
+ *
+ * @param {number} ms
+ */
+function dayOrTime(ms) {
+  const isToday = new Date(ms).toDateString() === new Date().toDateString();
+  return formatTime(ms, isToday ? { timeStyle: "short" } : { dateStyle: "medium" });
 }

@@ -194,11 +194,9 @@ async function remove({ id, source, size_bytes: size }) {
 function Trouble(
   /** @type {{ row: ModelRow, error: NonNullable<ModelRow["error"]> }} */ { row, error },
 ) {
-  const path = `/admin/models/${segment(row.id)}`;
-  const retry = async () => putModel(await api.post(`${path}/load?wait=false`));
   return html`
     <div class="model-trouble">
-      <${ErrorNote} error=${error} ...${row.state === "failed" ? { onRetry: retry } : {}} />
+      <${ErrorNote} error=${error} />
       <div class="row">
         ${(TOO_LARGE.has(error.code) || BAD_FILE.has(error.code)) && html`
           <a href=${hrefOf("get")}>${t(
