@@ -154,7 +154,12 @@ function cpuDetail(cpu) {
 export function partOf(part, whole) {
   if (part === null || whole === null) return t("home.unknown");
   const values = { part: formatBytes(part), whole: formatBytes(whole) };
-  return t("home.part_of", { ...values, percent: formatPercent(shareOf(part, whole) ?? 0) });
+  const share = shareOf(part, whole) ?? 0;
+  // What is there does not look like nothing.
+  if (share > 0 && share < 0.01) {
+    return t("home.small_part_of", { ...values, percent: formatPercent(0.01) });
+  }
+  return t("home.part_of", { ...values, percent: formatPercent(share) });
 }
 
 /**

@@ -30,7 +30,7 @@ Deno.test("Home shows this computer, what its models take, what runs and until w
   await page.locator(".home-legend", { hasText: "hello" }).waitFor();
   assert.match(
     await textOf(open, ".home-models-memory .home-value"),
-    /^[1-9][\d.]* MB \/ [\d.]+ GB \(\d+%\)$/,
+    /^[1-9][\d.]* MB \/ [\d.]+ GB \((under )?[1-9]\d?%\)$/,
   );
   assert.equal(await page.locator(".home-models-memory .meter rect.tone-1").count(), 1);
 
