@@ -2,7 +2,7 @@
 
 import { SETTINGS } from "../settings.ts";
 import { NEW_KEY_BODY } from "./admin_keys.ts";
-import { type Answer, events, json, nothing, type RouteDescription, text } from "./route_description.ts";
+import { events, json, nothing, type RouteDescription, text } from "./route_description.ts";
 import { listOf, named, type Shape, word } from "./shape.ts";
 
 // What a value must be is written in the table of settings, by which it is checked.
@@ -14,15 +14,7 @@ const SETTINGS_BODY: Shape = {
   additionalProperties: false,
 };
 
-const PAGE_FILE: Answer = {
-  summary: "The file",
-  content: {
-    "text/javascript": { type: "string" },
-    "text/css": { type: "string" },
-    "application/json": { type: "object" },
-    "image/svg+xml": { type: "string" },
-  },
-};
+const SCRIPT = { "text/javascript": { type: "string" } } as const;
 
 export const SERVER_ROUTES: readonly RouteDescription[] = [
   {
@@ -42,14 +34,24 @@ export const SERVER_ROUTES: readonly RouteDescription[] = [
     path: "/static/{file}",
     tag: "Server",
     summary: "What the page is made of",
-    answers: { 200: PAGE_FILE },
+    answers: {
+      200: {
+        summary: "The file",
+        content: {
+          ...SCRIPT,
+          "text/css": { type: "string" },
+          "application/json": { type: "object" },
+          "image/svg+xml": { type: "string" },
+        },
+      },
+    },
   },
   {
     method: "GET",
     path: "/lib/{file}",
     tag: "Server",
     summary: "The packages that the page uses",
-    answers: { 200: PAGE_FILE },
+    answers: { 200: { summary: "The file", content: SCRIPT } },
   },
   {
     method: "GET",

@@ -125,9 +125,11 @@ function Toasts() {
   useEffect(() => {
     const list = element.current;
     if (list === null) return;
-    // Again on top, also of a dialog that was opened since.
-    if (list.matches(":popover-open")) list.hidePopover();
-    if (shown.length > 0) list.showPopover();
+    // Always there, so that screen readers hear what comes; and again on top of a dialog opened since.
+    const isOpen = list.matches(":popover-open");
+    if (isOpen && document.querySelector("dialog[open]") !== null) list.hidePopover();
+    else if (isOpen) return;
+    list.showPopover();
   }, [shown]);
   return html`
     <div ref=${element} class="toasts" popover="manual">
