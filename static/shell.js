@@ -43,6 +43,8 @@ const PLACES = [
 /** As many stand in the bar of a phone; the others are behind one button there. */
 const PLACES_IN_BAR = 4;
 
+const DARK = matchMedia("(prefers-color-scheme: dark)");
+
 export function Shell() {
   const { view } = route.value;
   const wants = needsKey.value;
@@ -117,9 +119,13 @@ function LanguageSwitch() {
 }
 
 function ThemeSwitch() {
-  const isDark = theme.value === "system"
-    ? matchMedia("(prefers-color-scheme: dark)").matches
-    : theme.value === "dark";
+  const [isSystemDark, setSystemDark] = useState(() => DARK.matches);
+  useEffect(() => {
+    const look = () => setSystemDark(DARK.matches);
+    DARK.addEventListener("change", look);
+    return () => DARK.removeEventListener("change", look);
+  }, []);
+  const isDark = theme.value === "system" ? isSystemDark : theme.value === "dark";
   const words = t(isDark ? "shell.to_light" : "shell.to_dark");
   return html`
     <button type="button" class="button quiet round theme-switch" aria-label=${words}

@@ -108,7 +108,7 @@ export function Overlays() {
       class="question">
       ${asked?.text !== undefined && html`<p>${asked.text}</p>`}
       <div class="row end">
-        <button type="button" class="button plain" onClick=${() => asked?.answer(false)}>
+        <button type="button" class="button plain" autofocus onClick=${() => asked?.answer(false)}>
           ${t("shell.cancel")}
         </button>
         <button type="button" class=${`button ${asked?.danger ? "danger" : "primary"}`}
