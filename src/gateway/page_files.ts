@@ -123,6 +123,9 @@ const SOURCES: Readonly<Record<string, PageFile>> = {
   "/static/views/get_import.js": js(() =>
     import("../../static/views/get_import.js", { with: { type: "text" } })
   ),
+  "/static/views/get_limit.js": js(() =>
+    import("../../static/views/get_limit.js", { with: { type: "text" } })
+  ),
   "/static/views/get_words.js": js(() =>
     import("../../static/views/get_words.js", { with: { type: "text" } })
   ),

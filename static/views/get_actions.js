@@ -66,7 +66,7 @@ function ActionNow({ row, model, name, kind, begin }) {
   }
   return html`<${Button} kind=${kind} icon="download" onClick=${begin}>
     ${t("get.download")}<span class="visually-hidden"> ${name}</span>
-  <//>`;
+  </${Button}>`;
 }
 
 /** @param {{ row: DownloadRow, name: string }} props */
@@ -94,7 +94,7 @@ export function PauseButton({ row, name }) {
     <${Button} kind=${rests ? "primary" : "plain"} icon=${rests ? "play" : "pause"}
       onClick=${() => act(row, rests ? "resume" : "pause")}>
         ${t(words)}<span class="visually-hidden"> ${name}</span>
-      <//>
+    </${Button}>
   `;
 }
 
@@ -114,13 +114,13 @@ export function UseModel({ model }) {
       <div class="row">
           ${canChat && html`<a class="button primary" href=${hrefOf("chat", id)}>
         <${Icon} name="chat" /> ${t("get.chat")}${hidden}
-      </a>`}
+          </a>`}
           ${canRun
             ? html`<${Button} kind="plain" icon="play" onClick=${() => run(id)}>${
               t("get.run")
-            }${hidden}<//>`
+            }${hidden}</${Button}>`
             : html`<${StateMark} model=${model} />`}
-        </div>
+      </div>
     </div>
   `;
 }

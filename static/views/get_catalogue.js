@@ -44,7 +44,7 @@ export function Filters() {
               </label>
             `
           )}
-        </fieldset>
+      </fieldset>
       <fieldset class="get-chips">
         <legend class="visually-hidden">${t("get.filter_more")}</legend>
         <${CheckChip} kept=${wanted.bengali} text=${t("get.only_bengali")} />
@@ -114,8 +114,8 @@ export function CatalogueCards({ rows, words }) {
     if (words !== "") return null;
     return html`
       <${Empty} title=${t("get.none_title")} text=${t("get.none_text")}>
-        <${Button} kind="plain" onClick=${clearFilters}>${t("get.clear_filters")}<//>
-          <//>
+        <${Button} kind="plain" onClick=${clearFilters}>${t("get.clear_filters")}</${Button}>
+      </${Empty}>
     `;
   }
   return html`<ul class="cards get-cards">
@@ -151,17 +151,17 @@ function CatalogueCard({ row }) {
               html`<span class="tag get-bengali" lang="bn">বাংলা</span>`}
             ${row.gated && html`<span class="tag">${t("get.gated_tag")}</span>`}
           </p>
-        </header>
+      </header>
       <p class="get-reason">${badge === null ? "" : badgeReason(badge)}</p>
       <div>
         <${FitBars} fit=${row.fit} hasSpeed=${row.roles.some((role) => WRITERS.includes(role))} />
       </div>
       <dl class="get-facts">
           ${shown !== undefined &&
-            html`<${Fact} name=${t("get.size")}>${formatBytes(shown.size_bytes)}<//>`}
-          <${Fact} name=${t("get.languages")}>${languagesText(row.languages)}<//>
-          <${Fact} name=${t("get.licence")}>${licenceText(row.license)}<//>
-        </dl>
+            html`<${Fact} name=${t("get.size")}>${formatBytes(shown.size_bytes)}</${Fact}>`}
+          <${Fact} name=${t("get.languages")}>${languagesText(row.languages)}</${Fact}>
+          <${Fact} name=${t("get.licence")}>${licenceText(row.license)}</${Fact}>
+      </dl>
         <div class="get-card-action">
           ${shown !== undefined && html`
             <${ModelAction} key=${shown.file} repo=${row.repo} model=${shown} name=${row.name}
@@ -171,25 +171,25 @@ function CatalogueCard({ row }) {
         <details class="get-more">
           <summary>${t("get.more")}<span class="visually-hidden"> ${row.name}</span></summary>
           <dl class="get-facts">
-            <${Fact} name=${t("get.parameters")}>${countText(row.parameters)}<//>
+            <${Fact} name=${t("get.parameters")}>${countText(row.parameters)}</${Fact}>
             ${shown?.quantization &&
-              html`<${Fact} name=${t("get.quantization")}>${shown.quantization}<//>`}
+              html`<${Fact} name=${t("get.quantization")}>${shown.quantization}</${Fact}>`}
             ${row.context_length !== null &&
               html`<${Fact} name=${t("get.context")}>${
                 t("get.tokens", { count: row.context_length })
-              }<//>`}
+              }</${Fact}>`}
             <${Fact} name=${t(
               "get.languages",
             )}>${sortedLanguages(row.languages).map(languageName).join(", ") ||
-              t("get.languages_unknown")}<//>
-            <${Fact} name=${t("get.source")}><${HubLink} repo=${row.repo} /><//>
+              t("get.languages_unknown")}</${Fact}>
+            <${Fact} name=${t("get.source")}><${HubLink} repo=${row.repo} /></${Fact}>
           </dl>
           ${row.files.length > 1 && html`
             <h4>${t("get.sizes")}</h4>
             <${FileList} repo=${row.repo} files=${row.files} name=${row.name} />
           `}
         </details>
-      </article>
+    </article>
   `;
 }
 

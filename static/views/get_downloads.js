@@ -1,16 +1,17 @@
 // What is on its way from the Hub, in its order: how far, how fast, why not; and what has come.
 
 import { html } from "htm/preact";
-import { useEffect, useId, useState } from "preact/hooks";
+import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { api, segment } from "../api.js";
 import { formatBytes, formatTime, t } from "../i18n.js";
-import { Button, Field } from "../parts/controls.js";
+import { Button } from "../parts/controls.js";
 import { Icon } from "../parts/icon.js";
 import { Progress } from "../parts/measures.js";
-import { confirmDialog, toastError } from "../parts/overlays.js";
+import { confirmDialog } from "../parts/overlays.js";
 import { applyDownloads, downloads, modelById } from "../store.js";
 import { errorText } from "../texts.js";
 import { PauseButton, UseModel } from "./get_actions.js";
+import { SpeedLimit } from "./get_limit.js";
 import {
   amountText,
   baseName,
@@ -21,11 +22,9 @@ import {
   stateText,
 } from "./get_words.js";
 
-/** @import { DownloadList, DownloadRow } from "../../src/api_types.ts" */
+/** @import { DownloadRow } from "../../src/api_types.ts" */
 
 const MOST_DONE = 3;
-/** Bytes a second; 0 is no limit. */
-const LIMITS = [0, 250_000, 500_000, 1_000_000, 2_000_000, 5_000_000, 10_000_000, 50_000_000];
 
 export function Downloads() {
   const all = downloads.value;
@@ -34,7 +33,7 @@ export function Downloads() {
   const done = all.filter(({ state }) => state === "done").toReversed();
   return html`<section class="get-downloads" aria-labelledby="get-downloads-title">
     <div class="get-downloads-head">
-      <h2 id="get-downloads-title">${t("get.downloads_title")}</h2>
+      <h2 id="get-downloads-title" tabindex="-1">${t("get.downloads_title")}</h2>
       <${SpeedLimit} />
     </div>
     <${Changes} rows=${all} />
@@ -64,7 +63,7 @@ export function Downloads() {
       done.length > MOST_DONE &&
       html`<p class="muted">${t("get.done_more", { count: done.length - MOST_DONE })}</p>`
     }
-      <${Button} kind="quiet" onClick=${() => clear(done)}>${t("get.clear_done")}<//>
+      <${Button} kind="quiet" onClick=${() => clear(done)}>${t("get.clear_done")}</${Button}>
     </div>`
   }
   </section>`;
@@ -75,6 +74,20 @@ export function Downloads() {
  */
 function OpenDownload({ row, rows, index }) {
   const title = useId();
+  const pressed = useRef(/** @type {HTMLElement | null} */ (null));
+  useEffect(() => {
+    // What is moved in the page loses the focus.
+    if (document.activeElement === document.body) pressed.current?.focus();
+    pressed.current = null;
+  }, [index]);
+  /**
+   * @param {MouseEvent} event
+   * @param {string | null} before
+   */
+  function move({ currentTarget }, before) {
+    pressed.current = /** @type {HTMLElement} */ (currentTarget);
+    return api.post(`/admin/downloads/${segment(row.id)}/move`, { before });
+  }
   const name = nameOf(row);
   const isMoving = row.state === "downloading";
   return html`
@@ -92,40 +105,42 @@ function OpenDownload({ row, rows, index }) {
               html`<span>${leftText(row.seconds_left)}</span>`}
             ${row.state === "queued" && index > 0 &&
               html`<span>${t("get.place", { place: index + 1 })}</span>`}
-          </p>
+        </p>
       </div>
       <div class="get-download-actions">
         <${PauseButton} row=${row} name=${name} />
         <${Button} kind="quiet" icon="close" onClick=${() => cancel(row, name)}>
             ${t("get.cancel")}<span class="visually-hidden"> ${name}</span>
-          <//>
+        </${Button}>
           ${rows.length > 1 && html`
             <span class="get-order">
               <${OrderButton} icon="up" label=${t("get.earlier", { name })} disabled=${index === 0}
-                onClick=${() => move(row, rows[index - 1]?.id ?? null)} />
+                onClick=${(/** @type {MouseEvent} */ event) =>
+                  move(event, rows[index - 1]?.id ?? null)} />
               <${OrderButton} icon="down" label=${t("get.later", {
                 name,
               })} disabled=${index === rows.length - 1}
-                onClick=${() => move(row, rows[index + 2]?.id ?? null)} />
+                onClick=${(/** @type {MouseEvent} */ event) =>
+                  move(event, rows[index + 2]?.id ?? null)} />
             </span>
           `}
-        </div>
+      </div>
         ${row.error !== null && row.state !== "downloading" && html`<${Reason} row=${row} />`}
         <${FilesOf} row=${row} />
-      </article>
+    </article>
   `;
 }
 
 /**
  * Does nothing at the end of the queue, but stays there: whoever pressed it keeps the focus.
  *
- * @param {{ icon: "up" | "down", label: string, disabled: boolean, onClick: () => Promise<void> }} props
+ * @param {{ icon: "up" | "down", label: string, disabled: boolean, onClick: (event: MouseEvent) => unknown }} props
  */
 function OrderButton({ icon, label, disabled, onClick }) {
   return html`
     <${Button} kind="quiet" class="round" icon=${icon} aria-label=${label}
-      aria-disabled=${disabled ? "true" : undefined} onClick=${() =>
-        disabled ? undefined : onClick()} />
+      aria-disabled=${disabled ? "true" : undefined} onClick=${(/** @type {MouseEvent} */ event) =>
+        disabled ? undefined : onClick(event)} />
   `;
 }
 
@@ -162,7 +177,7 @@ function FilesOf({ row }) {
             total: formatBytes(file.bytes_total),
           })
         }</span>
-      </li>`
+        </li>`
       )}</ul>
     </details>
   `;
@@ -184,7 +199,7 @@ function DoneDownload({ row }) {
           ${model === null
             ? html`<p class="muted">${t("get.done_gone")}</p>`
             : html`<${UseModel} model=${model} />`}
-        </div>
+      </div>
       <${Button} kind="quiet" class="round" icon="close" aria-label=${t("get.clear_one", { name })}
         onClick=${() => clear([row])} />
     </article>
@@ -209,47 +224,6 @@ function Changes({ rows }) {
   return html`<p class="visually-hidden" role="status">${said}</p>`;
 }
 
-function SpeedLimit() {
-  const [limit, setLimit] = useState(/** @type {number | null} */ (null));
-  useEffect(() => {
-    let isHere = true;
-    api.get("/admin/downloads").then((/** @type {DownloadList} */ list) => {
-      if (isHere) setLimit(list.bytes_per_second_limit);
-    }).catch(toastError);
-    return () => {
-      isHere = false;
-    };
-  }, []);
-  if (limit === null) return null;
-  const choices = LIMITS.includes(limit) ? LIMITS : [...LIMITS, limit].sort((a, b) => a - b);
-  /** @param {Event & { currentTarget: HTMLSelectElement }} event */
-  async function choose(event) {
-    const chosen = Number(event.currentTarget.value);
-    setLimit(chosen);
-    try {
-      /** @type {DownloadList} */
-      const list = await api.put("/admin/downloads/limit", { bytes_per_second: chosen });
-      setLimit(list.bytes_per_second_limit);
-    } catch (error) {
-      setLimit(limit);
-      toastError(error);
-    }
-  }
-  return html`
-    <div class="get-limit">
-      <${Field} label=${t("get.limit")}>
-        <select value=${String(limit)} onChange=${choose}>
-          ${choices.map((each) =>
-            html`<option key=${each} value=${String(each)}>${
-              each === 0 ? t("get.limit_none") : rateText(each)
-            }</option>`
-          )}
-        </select>
-        <//>
-        </div>
-  `;
-}
-
 /**
  * @param {DownloadRow} row
  * @param {string} name
@@ -262,16 +236,7 @@ async function cancel(row, name) {
     danger: true,
   });
   if (!isSure) return;
-  await api.del(`/admin/downloads/${segment(row.id)}`);
-  applyDownloads([{ id: row.id, removed: true }]);
-}
-
-/**
- * @param {DownloadRow} row
- * @param {string | null} before
- */
-async function move(row, before) {
-  await api.post(`/admin/downloads/${segment(row.id)}/move`, { before });
+  await remove(row.id);
 }
 
 /**
@@ -281,9 +246,20 @@ async function move(row, before) {
  */
 async function clear(rows) {
   for (const { id } of rows) {
-    await api.del(`/admin/downloads/${segment(id)}`);
-    applyDownloads([{ id, removed: true }]);
+    await remove(id);
   }
+}
+
+/** @param {string} id */
+async function remove(id) {
+  await api.del(`/admin/downloads/${segment(id)}`);
+  applyDownloads([{ id, removed: true }]);
+  // The button that had the focus is gone.
+  requestAnimationFrame(() => {
+    if (document.activeElement !== document.body) return;
+    const title = document.getElementById("get-downloads-title") ?? document.querySelector("h1");
+    title?.focus({ preventScroll: true });
+  });
 }
 
 /** @param {DownloadRow} row */

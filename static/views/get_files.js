@@ -39,13 +39,13 @@ function FileRow({ repo, model, name, isChoice }) {
           ${isChoice && html`<p class="tag get-choice">${t("get.choice")}</p>`}
           ${model.parts > 1 && html`<p class="muted">${t("get.parts", { count: model.parts })}</p>`}
           ${model.projector !== null && html`<p class="muted">${t("get.with_projector")}</p>`}
-        </div>
+      </div>
       <div class="get-file-fit">
           ${badge === null ? html`<p class="muted">${t("get.fit_unknown")}</p>` : html`
             <${BadgeMark} badge=${badge} />
             <p class="get-reason">${badgeReason(badge)}</p>
           `}
-        </div>
+      </div>
       <div class="get-file-speed">${fit !== null && fit.tokens_per_second !== null &&
         html`<${SpeedBar} fit=${fit} />`}</div>
       <div class="get-file-action">

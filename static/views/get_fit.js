@@ -67,7 +67,7 @@ export function SpeedBar({ fit: { tokens_per_second: speed } }) {
           <span><span class="muted">${t(
             "get.speed",
           )}</span> <strong>${word}</strong></span><span>${amount}</span>
-        </p>
+      </p>
       <${Bar} share=${speed / FULL_SPEED} tone=${tone} label=${`${
         t("get.speed")
       }: ${word}, ${amount}`} />

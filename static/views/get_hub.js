@@ -1,7 +1,7 @@
 // The search over the Hub: repositories as they are typed for, each with its files when it is opened.
 
 import { html } from "htm/preact";
-import { useEffect, useId, useState } from "preact/hooks";
+import { useEffect, useId, useRef, useState } from "preact/hooks";
 import { api, segment } from "../api.js";
 import { formatTime, t } from "../i18n.js";
 import { Button } from "../parts/controls.js";
@@ -28,6 +28,8 @@ export function HubSearch({ words }) {
   const found = /** @type {Found | null} */ (value);
   const [more, setMore] = useState(/** @type {Found} */ ({ repos: [], cursor: null }));
   useEffect(() => setMore({ repos: [], cursor: found?.cursor ?? null }), [found]);
+  const asked = useRef(query);
+  asked.current = query;
   if (query === null) return null;
 
   const repos = distinct([...(found?.repos ?? []), ...more.repos]);
@@ -35,7 +37,9 @@ export function HubSearch({ words }) {
   async function showMore() {
     /** @type {Found} */
     const next = await api.get(searchPath(/** @type {string} */ (query), more.cursor));
-    setMore((before) => ({ repos: [...before.repos, ...next.repos], cursor: next.cursor }));
+    if (asked.current === query) {
+      setMore((before) => ({ repos: [...before.repos, ...next.repos], cursor: next.cursor }));
+    }
   }
   return html`<section class="get-hub" aria-labelledby="get-hub-title" aria-busy=${isAsking}>
     <h2 id="get-hub-title">${t("get.hub_title")}</h2>
@@ -63,7 +67,7 @@ export function HubSearch({ words }) {
     error === null && more.cursor !== null && repos.length > 0 &&
     html`
       <div class="get-hub-more">
-        <${Button} kind="plain" onClick=${showMore}>${t("get.show_more")}<//></div>
+        <${Button} kind="plain" onClick=${showMore}>${t("get.show_more")}</${Button}></div>
     `
   }
   </section>`;
@@ -103,7 +107,7 @@ function RepoCard({ row, isOpenAtFirst }) {
   const [org, name] = row.repo.split("/");
   const facts = [
     row.parameters === null ? null : t("get.parameters_of", { count: countText(row.parameters) }),
-    row.downloads === null ? null : t("get.downloads_of", { count: countText(row.downloads) }),
+    !row.downloads ? null : t("get.downloads_of", { count: countText(row.downloads) }),
     row.license === null ? null : licenceText(row.license),
     row.languages.length === 0 ? null : languagesText(row.languages),
   ].filter((fact) => fact !== null);
@@ -113,13 +117,13 @@ function RepoCard({ row, isOpenAtFirst }) {
           aria-controls=${panel} onClick=${() => setOpen(!isOpen)}>
           <span class="get-repo-name"><span class="muted">${org}/</span><wbr />${name}</span>
           <${Icon} name=${isOpen ? "up" : "down"} />
-        </button></h3>
+      </button></h3>
       <p class="get-repo-facts">
           ${row.gated !== false && html`<span class="tag get-gated">${t("get.gated_tag")}</span>`}
           ${row.languages.includes("bn") &&
             html`<span class="tag get-bengali" lang="bn">বাংলা</span>`}
           ${facts.map((fact) => html`<span key=${fact}>${fact}</span>`)}
-        </p>
+      </p>
       <div id=${panel}>${isOpen && html`<${RepoFiles} repo=${row.repo} />`}</div>
     </li>
   `;

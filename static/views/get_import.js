@@ -53,18 +53,19 @@ function Found({ list, isAsking, again }) {
       <p role="status">${isAsking
         ? t("get.looking")
         : t("get.import_count", { count: models.length })}</p>
-      <${Button} kind="quiet" icon="search" disabled=${isAsking} onClick=${again}>${t(
-        "get.look_again",
-      )}<//>
+      <${Button} kind="quiet" icon="search" disabled=${isAsking}
+        onClick=${again}>${t(
+          "get.look_again",
+        )}</${Button}>
           ${usable.length > 1 && html`
             <${Button} kind="plain" icon="plus"
               onClick=${() =>
                 register(usable.slice(0, MOST_AT_ONCE).map(({ path }) => path), again)}>${t(
                   "get.import_all",
                   { count: usable.length },
-                )}<//>
+                )}</${Button}>
           `}
-        </div>
+    </div>
         ${models.length === 0 && !isAsking &&
           html`<${Empty} title=${t("get.import_none_title")} text=${t("get.import_none_text")} />`}
         ${programs.map((program) =>
@@ -92,7 +93,7 @@ function ImportCard({ row, again }) {
             ${row.parts.length > 1 &&
               html`<span>${t("get.parts", { count: row.parts.length })}</span>`}
             ${row.projector !== null && html`<span>${t("get.with_projector")}</span>`}
-          </p>
+        </p>
         <details class="get-where">
           <summary>${t("get.where")}<span class="visually-hidden"> ${row.name}</span></summary>
           <p class="get-path">${row.path}</p>
@@ -107,7 +108,7 @@ function ImportCard({ row, again }) {
               <${BadgeMark} badge=${row.badge} />
               <p class="get-reason">${badgeReason(row.badge)}</p>
             `}
-        </div>
+      </div>
       <div class="get-file-action">
           ${row.imported
             ? model === null
@@ -117,9 +118,9 @@ function ImportCard({ row, again }) {
               <${Button} kind="primary" icon="plus"
                 onClick=${() => register([row.path], again)}>
                           ${t("get.import_one")}<span class="visually-hidden"> ${row.name}</span>
-                        <//>
+              </${Button}>
             `}
-        </div>
+      </div>
     </li>
   `;
 }
@@ -158,11 +159,11 @@ function OtherFolder({ again }) {
           <input type="text" value=${path} spellcheck=${false} autocomplete="off" dir="ltr"
             onInput=${(/** @type {Event & { currentTarget: HTMLInputElement }} */ event) =>
               setPath(event.currentTarget.value)} />
-          <//>
-          <${Button} kind="plain" icon="plus" onClick=${use}>${t("get.import_one")}<//>
-        </form>
+          </${Field}>
+          <${Button} kind="plain" icon="plus" onClick=${use}>${t("get.import_one")}</${Button}>
+      </form>
         ${error !== null && html`<${Refused} error=${error} />`}
-      </section>
+    </section>
   `;
 }
 
@@ -202,7 +203,7 @@ function Places({ list }) {
           place.error !== null &&
           html`<p class="get-broken"><${Icon} name="warning" /> ${errorText(place.error)}</p>`
         }
-      </li>`
+        </li>`
       )}</ul>
     </details>
   `;
