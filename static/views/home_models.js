@@ -8,7 +8,7 @@ import { Button } from "../parts/controls.js";
 import { Meter } from "../parts/measures.js";
 import { StateMark } from "../parts/words.js";
 import { hrefOf } from "../router.js";
-import { loadedModels, putModel, system } from "../store.js";
+import { chatModels, loadedModels, putModel, system } from "../store.js";
 import { partOf, shareOf } from "./home_system.js";
 
 /** @import { ModelRow } from "../../src/api_types.ts" */
@@ -79,10 +79,11 @@ export function RunningModels() {
 /** @param {{ model: ModelRow }} props */
 function RunningModel({ model }) {
   const { id, state } = model;
+  const canTalk = chatModels.value.some((each) => each.id === id);
   return html`
     <li class="home-running-row">
       <div class="home-running-words">
-        <a class="home-name" href=${hrefOf("chat", id)}>${id}</a>
+        <a class="home-name" href=${canTalk ? hrefOf("chat", id) : hrefOf("models")}>${id}</a>
         <${StateMark} model=${model} />
         <${Sleep} model=${model} />
       </div>
