@@ -30,7 +30,8 @@ export function Downloads() {
   const all = downloads.value;
   if (all.length === 0) return null;
   const open = all.filter(({ state }) => state !== "done");
-  const done = all.filter(({ state }) => state === "done").toReversed();
+  const done = all.filter(({ state }) => state === "done")
+    .sort((a, b) => b.created_at.localeCompare(a.created_at));
   return html`<section class="get-downloads" aria-labelledby="get-downloads-title">
     <div class="get-downloads-head">
       <h2 id="get-downloads-title" tabindex="-1">${t("get.downloads_title")}</h2>
