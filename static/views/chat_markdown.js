@@ -12,13 +12,15 @@ import { t } from "../i18n.js";
  */
 
 /** So much of a text is taken at once: what it costs stays below a frame. */
-const PIECE = 2_000;
+const PIECE = 1_000;
 /** An open block this long is finished as far as that can be told. */
 const LONG_BLOCK = 3_000;
 /** Beyond it, even where it cannot be told. */
 const TOO_LONG_BLOCK = 9_000;
-/** A block that takes this long to draw is drawn less often. */
-const SLOW_MS = 10;
+/** The open block is drawn so often at most: what is made anew each time has to be cleared away. */
+const OPEN_MS = 33;
+/** Of the time, so much goes into drawing the open block at most. */
+const OPEN_SHARE = 0.1;
 
 const TAGS = [
   "a",
@@ -149,12 +151,11 @@ export class MarkdownFlow {
       this.#finishAll();
       return true;
     }
+    if (this.#code !== null) return isWhole;
     const startMs = performance.now();
-    if (this.#code === null && startMs >= this.#dueMs) {
-      this.#drawOpen();
-      const tookMs = performance.now() - startMs;
-      this.#dueMs = tookMs > SLOW_MS ? startMs + tookMs * 8 : 0;
-    }
+    if (startMs < this.#dueMs) return false;
+    this.#drawOpen();
+    this.#dueMs = startMs + Math.max(OPEN_MS, (performance.now() - startMs) / OPEN_SHARE);
     return isWhole;
   }
 

@@ -38,7 +38,7 @@ for (
     await server.fetch("/admin/models/talker/settings", {
       method: "PUT",
       headers: { "content-type": "application/json" },
-      body: JSON.stringify({ context: 12_000 }),
+      body: JSON.stringify({ context: 12_000, threads: 1 }),
     });
     await server.post("/admin/models/talker/load", {});
     await using opened = await openPage({ server, path: "#/chat/talker" });
@@ -71,7 +71,7 @@ async function answer({ page }: OpenPage): Promise<void> {
   await page.getByRole("textbox", { name: "Your message" }).fill("hi");
   await page.keyboard.press("Enter");
   const end = page.getByText("The answer ends here");
-  await end.waitFor({ timeout: 180_000 });
+  await end.waitFor({ timeout: 280_000 });
 }
 
 async function heapBytes({ page, context }: OpenPage): Promise<number> {

@@ -268,6 +268,61 @@ Deno.test("ChatView() shows pictures to a model that sees, and sends what was se
   deepEqual(text, { type: "text", text: "What is it?" });
 });
 
+Deno.test("ChatView() says that a talk is longer than the model's context", async () => {
+  await using server = await startServer({ doors: DOORS });
+  await using opened = await openPage({ server, path: "#/chat/hello" });
+  await say(opened, "many words ".repeat(1_500));
+  const note = answersOf(opened).getByRole("alert");
+  await note.getByText(/The talk has [\d,]+ tokens, the model can keep 8,192 in mind/).waitFor();
+  await opened.page.getByRole("button", { name: "বাংলা" }).click();
+  await note.getByText(/আলাপে [০-৯,]+ টোকেন আছে, মডেল মনে রাখতে পারে ৮,১৯২/).waitFor();
+});
+
+Deno.test("MarkdownFlow draws a text in pieces as it draws it at once", async () => {
+  await using server = await startServer({ doors: DOORS });
+  await using opened = await openPage({ server, path: "#/chat/hello" });
+  for (const text of [MARKDOWN, HOSTILE, FENCES, LISTS]) {
+    const { whole, others } = await opened.page.evaluate<
+      { whole: string; others: string[] },
+      string
+    >(
+      DRAW_IN_PIECES,
+      text,
+    );
+    ok(whole.length > 100);
+    for (const other of others) equal(other, whole);
+  }
+});
+
+const FENCES =
+  "Text before\n```js\nlet a = `b`;\n``\n  ```` not the end\n```\nand after\n\n~~~\n```\n~~~\n\n" +
+  "    indented code\n\n```\nnever closed\n``";
+const LISTS =
+  "- one\n- two\n  - inner\n\n  with a paragraph\n\n1. first\n2. second\n\n> quoted\n> more\n\nSetext\n===\n\n" +
+  "***\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\nlast *words*, **of** it all";
+
+/** The same text, cut at places that differ each time but not from run to run. */
+const DRAW_IN_PIECES = `async (text) => {
+  const { loadMarkdown, MarkdownFlow } = await import("/static/views/chat_markdown.js");
+  const markdown = await loadMarkdown();
+  function drawn(most) {
+    const root = document.createElement("div");
+    const flow = new MarkdownFlow(markdown, root);
+    let seed = most;
+    for (let at = 0; at < text.length;) {
+      seed = (seed * 16807) % 2147483647;
+      const length = most === 0 ? text.length : 1 + seed % most;
+      flow.append(text.slice(at, at + length));
+      flow.draw();
+      at += length;
+    }
+    flow.draw({ isLast: true });
+    return root.firstElementChild.innerHTML;
+  }
+  const others = [1, 2, 3, 5, 8, 13, 21, 34].map(drawn);
+  return { whole: drawn(0), others };
+}`;
+
 async function writeEye(home: string): Promise<void> {
   await Deno.mkdir(join(home, "eye"));
   await writeTestModel(join(home, "eye", "eye.gguf"), { sentence: "I see you" });
