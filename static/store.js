@@ -39,7 +39,9 @@ export const logs = signal([]);
 
 /** Those that hold memory now. */
 export const loadedModels = computed(() =>
-  models.value.filter(({ state }) => state === "ready" || state === "loading" || state === "stopping")
+  models.value.filter(({ state }) =>
+    state === "ready" || state === "loading" || state === "stopping"
+  )
 );
 /** Those that can be talked to, the user's own first. */
 export const chatModels = computed(() =>
