@@ -63,9 +63,9 @@ Deno.test("The first steps can be skipped, and are walked by keyboard with the f
   await using open = await openPage({ server, welcomed: false });
   const { page } = open;
   await page.getByRole("button", { name: "Next" }).press("Enter");
-  await page.waitForFunction(`document.activeElement.textContent === "Take this model"`);
+  await page.locator("h2:focus", { hasText: "Take this model" }).waitFor();
   await page.getByRole("button", { name: "Back" }).press("Enter");
-  await page.waitForFunction(`document.activeElement.textContent === "This is your computer"`);
+  await page.locator("h2:focus", { hasText: "This is your computer" }).waitFor();
   await page.getByRole("button", { name: "Skip the first steps" }).press("Enter");
   await page.waitForURL("**/#/home");
   await page.reload();
