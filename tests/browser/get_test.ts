@@ -16,6 +16,8 @@ import { tempDir } from "../support/temp_dir.ts";
 const MB = 1_000_000;
 const SMALL = buildTestModel({ name: "small", sentence: "Small." });
 const SPEAKER = buildTestModel({ name: "speaker", sentence: "From the Hub.", sizeBytes: 12 * MB });
+/** 140 GB of weights behind a short header. */
+const GIANT = { ...LLAMA_70B, vocabulary: 2_000 };
 
 /** What somebody would write for a name, a licence, a language who wants to run script here. */
 const HOSTILE = `<img src=x onerror="globalThis.hacked=1">`;
@@ -30,7 +32,7 @@ async function startHub(): Promise<TestHub> {
     files: {
       "speaker-Q8_0.gguf": bytesContent(SPEAKER),
       "speaker-small-Q4_K_M.gguf": bytesContent(SMALL),
-      "speaker-giant-F16.gguf": ggufContent(layOutLlama(LLAMA_70B, { format: "F16" })[0]!),
+      "speaker-giant-F16.gguf": ggufContent(layOutLlama(GIANT, { format: "F16" })[0]!),
     },
   });
   return hub;
@@ -155,9 +157,12 @@ Deno.test("The order of the queue is changed, one is cancelled, and what does no
   const { page } = opened;
   const second = article(page, "speaker-small-Q4_K_M");
   await second.getByText("number 2 in the queue").waitFor();
-  await button(page, "Move speaker-small-Q4_K_M up in the queue").click();
+  const up = button(page, "Move speaker-small-Q4_K_M up in the queue");
+  await up.press("Enter");
   await until(async () => (await downloads(server))[0]?.id === small.id);
   await page.locator(".get-queue > li:first-child").filter({ hasText: "speaker-small" }).waitFor();
+  // Who moved it can move it on.
+  await up.and(page.locator(":focus")).waitFor();
 
   const first = article(page, "speaker-Q8_0");
   await until(async () =>
@@ -171,6 +176,7 @@ Deno.test("The order of the queue is changed, one is cancelled, and what does no
   await question.getByText(/here already will be deleted/).waitFor();
   await button(question, "Cancel the download").click();
   await first.waitFor({ state: "detached" });
+  await page.getByRole("heading", { name: "Downloads" }).and(page.locator(":focus")).waitFor();
   assert.ok(!(await downloads(server)).some(({ file }) => file === "speaker-Q8_0.gguf"));
 
   await page.getByRole("searchbox").fill("org/speaker-GGUF");
