@@ -34,11 +34,12 @@ export class LogPane {
   /** @param {HTMLElement | null} box Null where it is gone. */
   attach(box) {
     if (this.#box === box) return;
+    this.#box?.removeEventListener("scroll", this.#scrolled);
     this.#box = box;
     cancelAnimationFrame(this.#frame);
     this.#frame = 0;
     if (box === null) return;
-    box.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+    box.addEventListener("scroll", this.#scrolled, { passive: true });
     this.#rewrite();
   }
 
@@ -160,22 +161,24 @@ export class LogPane {
 
   #scrollDown() {
     if (this.#box === null) return;
-    this.#isScrolling = true;
+    const before = this.#box.scrollTop;
     this.#box.scrollTop = this.#box.scrollHeight;
+    // Else no event comes that tells of it.
+    if (this.#box.scrollTop !== before) this.#isScrolling = true;
   }
 
   /** Whoever scrolls up wants to read; whoever comes back to the end wants to follow. */
-  #scrolled() {
+  #scrolled = () => {
     const box = this.#box;
     if (box === null) return;
     const isAtEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 24;
     if (isAtEnd) this.#isScrolling = false;
     if (!this.#isScrolling || isAtEnd) this.follow.value = isAtEnd;
-  }
+  };
 }
 
 /** @param {string} line */
 function toneOf(line) {
-  if (/^\S+ error |\berror\b|\bfailed\b/i.test(line)) return "log-error";
-  return /^\S+ warn |\bwarn(ing)?\b/i.test(line) ? "log-warn" : null;
+  if (/^\S+ (?:error|E) |\berror\b|\bfailed\b/i.test(line)) return "log-error";
+  return /^\S+ (?:warn|W) |\bwarn(ing)?\b/i.test(line) ? "log-warn" : null;
 }

@@ -75,7 +75,7 @@ export function Keys() {
 function KeyTable({ rows, onRevoke }) {
   return html`
     <div class="table-scroll" tabindex="0" role="region" aria-label=${t("settings.group.keys")}>
-      <table class="table">
+      <table class="table keys">
         <thead>
           <tr>
             <th scope="col">${t("settings.keys.name")}</th>

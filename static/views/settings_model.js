@@ -16,6 +16,9 @@ import { serverSetting } from "./settings_server.js";
 /** @import { ModelSettings as Settings } from "../../src/api_types.ts" */
 /** @import { FieldGroup, SettingField } from "./settings_fields.js" */
 
+/** Where an empty field means that there is nothing. @type {ReadonlySet<SettingField["kind"]>} */
+const WITHOUT_DEFAULT = new Set(["names", "arguments", "paths", "line"]);
+
 /** @param {{ chosen: string | null }} props From the address. */
 export function ModelSettings({ chosen }) {
   const all = models.value;
@@ -217,6 +220,7 @@ function automaticOf({ name, kind }, command) {
       ? null
       : t("settings.default_value", { value: toText(kind, shared.value) });
   }
+  if (WITHOUT_DEFAULT.has(kind) || name === "system_prompt") return t("settings.none");
   const flag = { threads: "-t", gpu_layers: "-ngl", parallel: "-np", context: "-c" }[name];
   if (flag === undefined) return null;
   const number = numberAfter(command, flag);

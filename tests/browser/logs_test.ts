@@ -35,6 +35,9 @@ const TALKATIVE_SERVER = `
       else setTimeout(look, 20);
     })();
   });
+  globalThis.scrollPane = (top) => {
+    pane().scrollTop = Math.min(top, pane().scrollHeight);
+  };
   globalThis.paneNow = () => ({
     blocks: pane().children.length,
     isAtEnd: pane().scrollHeight - pane().scrollTop - pane().clientHeight < 24,
@@ -140,6 +143,12 @@ Deno.test("Ten thousand lines do not hold the page up, and no more than so many 
     const pane = await page.evaluate<{ blocks: number; isAtEnd: boolean }>("paneNow()");
     assert.ok(pane.blocks <= 51, `${pane.blocks} blocks of 200 lines`);
     assert.equal(pane.isAtEnd, true);
+    // Whoever scrolls up reads there, until they come back to the end.
+    const follow = page.getByRole("switch", { name: "Follow" });
+    await page.evaluate("scrollPane(0)");
+    await until(async () => !await follow.isChecked());
+    await page.evaluate("scrollPane(Infinity)");
+    await until(() => follow.isChecked());
     await page.evaluate("location.hash = '#/logs/hello'; shows('0', '')");
   }
   const median = longest.toSorted((a, b) => a - b)[1]!;
