@@ -63,7 +63,10 @@ async function makeMarkdown() {
     gfm: true,
     renderer: {
       // Shown as it is written. In tables a break is the one way to a new line.
-      html: ({ text }) => /^<br\s*\/?>\s*$/i.test(text) ? "<br>" : escaped(text),
+      html({ text, block }) {
+        if (/^<br\s*\/?>\s*$/i.test(text)) return "<br>";
+        return block ? `<p>${escaped(text)}</p>\n` : escaped(text);
+      },
       // Nothing is fetched for a model: its picture is what it is called and where it would be.
       image({ href, text }) {
         return /^https?:/i.test(href)
@@ -82,7 +85,7 @@ async function makeMarkdown() {
   }).defaults;
   const cleaner = purify(globalThis.window);
   cleaner.addHook("afterSanitizeAttributes", (node) => {
-    if (node.tagName !== "A") return;
+    if (node.tagName !== "A" || !node.hasAttribute("href")) return;
     node.setAttribute("target", "_blank");
     node.setAttribute("rel", "noopener noreferrer");
   });

@@ -40,13 +40,14 @@ export function newId() {
 }
 
 export class Talks {
-  /** @type {Promise<IDBDatabase | null>} */
-  #database;
+  /** @type {Promise<IDBDatabase | null> | null} */
+  #opening = null;
   /** Where there is no database. @type {Map<string, Talk>} */
   #unkept = new Map();
 
-  constructor() {
-    this.#database = openDatabase();
+  /** Opened when it is first asked for. */
+  get #database() {
+    return this.#opening ??= openDatabase();
   }
 
   /** @returns {Promise<TalkHead[]>} Newest first. */
