@@ -8,7 +8,7 @@ import { qrCode } from "../../static/views/connect_qr.js";
 import { KEY_PLACE, TOOLS } from "../../static/views/connect_tools.js";
 import { assertAccessible, LOOKS } from "../support/accessible.ts";
 import { type OpenPage, openPage } from "../support/browser.ts";
-import { startServer } from "../support/server_process.ts";
+import { startServer, until } from "../support/server_process.ts";
 
 const KEY = "a-long-secret-of-this-test-0123456789";
 const PHONE = { host: "0.0.0.0", flags: ["--allowed-hosts", "phone.lan"] };
@@ -45,7 +45,7 @@ Deno.test("Connect shows a phone's address as a QR code, and puts a new key for 
   const made = await page.getByLabel("Key", { exact: true }).inputValue();
   assert.ok((await text.innerText()).includes(`'Authorization: Bearer ${made}'`));
   await page.getByRole("button", { name: "Make a new key" }).click();
-  await page.waitForFunction(`document.querySelector(".connect-key input").value !== "${made}"`);
+  await until(async () => await page.getByLabel("Key", { exact: true }).inputValue() !== made);
 
   const headers = { authorization: `Bearer ${made}` };
   const models = await server.fetch("/v1/models", { headers });
