@@ -102,7 +102,7 @@ Deno.test("language and look are switched in place and kept; every view has its 
     const heading = page.locator(`main .${view} h1`);
     await heading.waitFor();
     // Who hears the page is told where they are.
-    await page.waitForFunction('document.activeElement?.tagName === "H1"');
+    await page.locator("h1:focus").waitFor();
     assert.equal(
       await page.locator('[aria-current="page"]').first().getAttribute("href"),
       `#/${view}`,
