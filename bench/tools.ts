@@ -20,13 +20,17 @@ export interface ToolOptions {
   readonly ignorePath: boolean;
 }
 
-export type ToolName = "wrk" | "nginx" | "promtool" | "tmux" | "zsh" | "fish";
+export type ToolName = "wrk" | "nginx" | "promtool" | "tmux" | "zsh" | "fish" | "chromium";
 
 interface ToolFacts {
   /** Debian's. */
   package: string;
   /** What it needs besides libraries. */
   alsoNeeds?: readonly string[];
+  /** Its libraries need libraries again, and files beside them: all that the system lacks is fetched. */
+  needsAll?: boolean;
+  /** Where the program itself lies, if what is in `bin` only starts it from a fixed folder. */
+  program?: string;
   versionFlag: string;
   version: RegExp;
 }
@@ -52,9 +56,18 @@ const TOOLS: Readonly<Record<ToolName, ToolFacts>> = {
     versionFlag: "--version",
     version: /fish, version [^\s]+/,
   },
+  chromium: {
+    package: "chromium",
+    // Without them Bengali is shown as boxes.
+    alsoNeeds: ["fonts-lohit-beng-bengali", "fonts-dejavu-core"],
+    needsAll: true,
+    program: "usr/lib/chromium/chromium",
+    versionFlag: "--version",
+    version: /Chromium [\d.]+/,
+  },
 };
 
-const FETCH_TIMEOUT_MS = 120_000;
+const FETCH_TIMEOUT_MS = 300_000;
 
 /** Throws an Error that says what to install where neither way works. */
 export async function findTool(name: ToolName, options: ToolOptions): Promise<Tool> {
@@ -84,8 +97,12 @@ async function fetchPrivately(name: ToolName, root: string): Promise<void> {
     await mkdir(join(unfinished, "debs"), { recursive: true });
     await mkdir(join(unfinished, "apt", "lists", "partial"), { recursive: true });
     await mkdir(join(unfinished, "apt", "archives", "partial"), { recursive: true });
-    await download([TOOLS[name].package, ...TOOLS[name].alsoNeeds ?? []], unfinished);
-    await download(await librariesOf(name, unfinished), unfinished);
+    const { package: main, alsoNeeds = [], needsAll = false } = TOOLS[name];
+    await download([main, ...alsoNeeds], unfinished);
+    const more = needsAll
+      ? await missingOf([main, ...alsoNeeds], unfinished)
+      : await librariesOf(name, unfinished);
+    await download(more, unfinished);
     for (const file of await readdir(join(unfinished, "debs"))) {
       await run("dpkg-deb", ["-x", join(unfinished, "debs", file), unfinished]);
     }
@@ -123,7 +140,19 @@ async function librariesOf(name: ToolName, root: string): Promise<string[]> {
   return names.filter((each) => /^(lib|zlib)/.test(each) && !/^(libc6|libgcc|libnginx)/.test(each));
 }
 
+/** What the package manager would install for them on this system, but for themselves. */
+async function missingOf(packages: readonly string[], root: string): Promise<string[]> {
+  const plan = ["--simulate", "--no-install-recommends", "install", ...packages];
+  const text = await run("apt-get", ["-qq", ...plan]).catch(() =>
+    run("apt-get", ["-qq", "-o", `Dir::State::Lists=${join(root, "apt", "lists")}`, ...plan])
+  );
+  return [...text.matchAll(/^Inst (\S+)/gm)].map(([, each]) => each!)
+    .filter((each) => !packages.includes(each));
+}
+
 async function findProgram(root: string, name: ToolName): Promise<string> {
+  const { program } = TOOLS[name];
+  if (program !== undefined && await exists(join(root, program))) return join(root, program);
   for (const folder of ["usr/bin", "usr/sbin", "bin"]) {
     const path = join(root, folder, name);
     if (await exists(path)) return await realpath(path);
@@ -137,7 +166,10 @@ async function libraryFolders(root: string): Promise<string[]> {
   for (const parent of [join(root, "usr", "lib"), join(root, "lib")]) {
     if (!await exists(parent)) continue;
     for (const entry of await readdir(parent)) {
-      if (entry.includes("-linux-")) folders.push(join(parent, entry));
+      if (!entry.includes("-linux-")) continue;
+      folders.push(join(parent, entry));
+      const own = join(parent, entry, "pulseaudio");
+      if (await exists(own)) folders.push(own);
     }
   }
   return folders;

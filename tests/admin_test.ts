@@ -425,7 +425,7 @@ Deno.test("/ is a page for a browser and Ollama's words for a program", async ()
   const browser = await server.fetch("/", { headers: { accept: "text/html,*/*;q=0.8" } });
   const page = await browser.text();
   assert.match(browser.headers.get("content-type") ?? "", /^text\/html/);
-  assert.match(page, new RegExp(`http://127.0.0.1:${server.port}/generate`));
+  assert.match(page, /<script type="module" src="\/static\/app\.js">/);
   assert.match(browser.headers.get("content-security-policy") ?? "", /default-src 'none'/);
   assert.equal(browser.headers.get("x-content-type-options"), "nosniff");
 });

@@ -42,6 +42,40 @@ Deno.test("checkExtraArgs() refuses values out of their range, of another kind, 
   }
 });
 
+Deno.test("checkExtraArgs() tells the facts of a refusal, for those who put it into their own words", () => {
+  const facts = (...args: string[]) => failure(() => checkExtraArgs(args, FREE)).values;
+  assert.deepEqual(facts("--agent"), { flag: "--agent", reason: "unlisted" });
+  assert.deepEqual(facts("--temp"), { flag: "--temp", reason: "value_missing" });
+  assert.deepEqual(facts("--mlock", "--mlock"), { flag: "--mlock", reason: "twice" });
+  assert.deepEqual(facts("--poll", "101"), {
+    flag: "--poll",
+    reason: "not_a_whole_number",
+    least: 0,
+    most: 100,
+    value: "101",
+  });
+  assert.deepEqual(facts("--top-p", "2"), {
+    flag: "--top-p",
+    reason: "not_a_number",
+    least: 0,
+    most: 1,
+    value: "2",
+  });
+  assert.deepEqual(facts("-fa", "maybe"), {
+    flag: "-fa",
+    reason: "not_a_word",
+    words: "on, off, auto",
+    value: "maybe",
+  });
+  assert.deepEqual(facts("--tensor-split", "all"), {
+    flag: "--tensor-split",
+    reason: "not_a_form",
+    value: "all",
+  });
+  const unknown = failure(() => checkExtraArgs(["--mlock"], { flags: new Set(), taken: [] }));
+  assert.deepEqual(unknown.values, { flag: "--mlock", reason: "unknown" });
+});
+
 Deno.test("checkExtraArgs() refuses an argument named twice, under whichever of its names", () => {
   for (const { names, value } of EXTRA_ARGS) {
     for (const name of names) {

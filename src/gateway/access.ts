@@ -10,7 +10,7 @@ export type AccessOf = (method: string, path: string) => Access;
 
 /** Shown to everyone who may reach this server: nothing in them is a secret. */
 const PUBLIC_PATHS = new Set(["/", "/health", "/docs"]);
-const PUBLIC_FOLDER = "/docs/";
+const PUBLIC_FOLDERS = ["/docs/", "/static/", "/lib/"];
 /** To be answered by models, and to see which there are; not to change which there are. */
 const USE_PATHS = new Set([
   ...["/generate", "/rerank", "/reranking", "/running", "/metrics", "/openapi.json"],
@@ -21,9 +21,8 @@ const USE_FOLDERS = ["/v1/", "/upstream/"];
 
 /** On the gateway's own port. What is not listed is for administrators, whatever it will be. */
 export function accessOf(method: string, path: string): Access {
-  if (isReading(method) && (PUBLIC_PATHS.has(path) || path.startsWith(PUBLIC_FOLDER))) {
-    return "public";
-  }
+  const isPublic = PUBLIC_PATHS.has(path) || PUBLIC_FOLDERS.some((each) => path.startsWith(each));
+  if (isPublic && isReading(method)) return "public";
   const isUse = USE_PATHS.has(path) || USE_FOLDERS.some((folder) => path.startsWith(folder));
   return isUse ? "use" : "admin";
 }

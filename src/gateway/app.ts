@@ -61,7 +61,7 @@ export function createGateway(parts: Parts): Gateway {
   app.route("/", adminRoutes(parts));
   app.route("/", metricsRoutes(parts));
   app.route("/", docsRoutes(parts, { routes: () => routesOf(app) }));
-  app.route("/", pageRoutes(parts));
+  app.route("/", pageRoutes());
   app.get("/health", (context) => context.json({ status: "ok" }));
   finish(app, parts);
   const open = new OpenRequests(parts.config().connectionLimit);

@@ -14,6 +14,8 @@ const SETTINGS_BODY: Shape = {
   additionalProperties: false,
 };
 
+const SCRIPT = { "text/javascript": { type: "string" } } as const;
+
 export const SERVER_ROUTES: readonly RouteDescription[] = [
   {
     method: "GET",
@@ -26,6 +28,30 @@ export const SERVER_ROUTES: readonly RouteDescription[] = [
         content: { "text/html": { type: "string" }, "text/plain": { type: "string" } },
       },
     },
+  },
+  {
+    method: "GET",
+    path: "/static/{file}",
+    tag: "Server",
+    summary: "What the page is made of",
+    answers: {
+      200: {
+        summary: "The file",
+        content: {
+          ...SCRIPT,
+          "text/css": { type: "string" },
+          "application/json": { type: "object" },
+          "image/svg+xml": { type: "string" },
+        },
+      },
+    },
+  },
+  {
+    method: "GET",
+    path: "/lib/{file}",
+    tag: "Server",
+    summary: "The packages that the page uses",
+    answers: { 200: { summary: "The file", content: SCRIPT } },
   },
   {
     method: "GET",

@@ -1,7 +1,7 @@
 // The llama-server arguments that a user may add to a model's launch, each with what it accepts.
 // What is not listed here does not pass: no files, no network, no tools, nothing that the launch sets.
 
-import { AppError } from "../errors.ts";
+import { AppError, type ErrorValues } from "../errors.ts";
 
 type Rule =
   | { kind: "switch" }
@@ -124,15 +124,22 @@ export function checkExtraArgs(
   for (let index = 0; index < args.length; index++) {
     const flag = args[index]!;
     const known = RULE_OF.get(flag);
-    if (known === undefined) throw refusal(flag, "it is not among the arguments that may be set");
-    if (seen.has(known.name)) throw refusal(flag, "it is there twice");
+    if (known === undefined) {
+      throw refusal(flag, "it is not among the arguments that may be set", { reason: "unlisted" });
+    }
+    if (seen.has(known.name)) throw refusal(flag, "it is there twice", { reason: "twice" });
     seen.add(known.name);
-    if (!context.flags.has(flag)) throw refusal(flag, "this llama-server does not know it");
+    if (!context.flags.has(flag)) {
+      throw refusal(flag, "this llama-server does not know it", { reason: "unknown" });
+    }
     if (known.rule.kind === "switch") continue;
     const value = args[++index];
-    if (value === undefined) throw refusal(flag, "its value is missing");
+    if (value === undefined) {
+      throw refusal(flag, "its value is missing", { reason: "value_missing" });
+    }
     const accepted = whyNot(known.rule, value);
-    if (accepted !== null) throw refusal(flag, `"${value}" is not ${accepted}`);
+    if (accepted === null) continue;
+    throw refusal(flag, `"${value}" is not ${accepted}`, { ...factsOf(known.rule), value });
   }
   return args;
 }
@@ -152,9 +159,23 @@ function whyNot(rule: Exclude<Rule, { kind: "switch" }>, value: string): string 
   }
 }
 
-function refusal(flag: string, why: string): AppError {
+/** What the value should have been, for the page's own words. */
+function factsOf(rule: Exclude<Rule, { kind: "switch" }>): ErrorValues {
+  switch (rule.kind) {
+    case "word":
+      return { reason: "not_a_word", words: rule.words.join(", ") };
+    case "text":
+      return { reason: "not_a_form" };
+    case "number": {
+      const { least, most } = rule;
+      return { reason: rule.whole ? "not_a_whole_number" : "not_a_number", least, most };
+    }
+  }
+}
+
+function refusal(flag: string, why: string, facts: ErrorValues): AppError {
   return new AppError("invalid_request", `Cannot use the argument "${flag}": ${why}`, {
     param: "extra_args",
-    values: { flag, why },
+    values: { flag, ...facts },
   });
 }

@@ -13,6 +13,8 @@ export interface ServerOptions {
   entry?: string;
   /** Range of the doors; by default one that all tests share. */
   doors?: string;
+  /** Where it listens; by default loopback. `url` is loopback's in any case. */
+  host?: string;
   /** Runs before the start: to put models into the home. */
   prepare?(home: string): Promise<void> | void;
 }
@@ -51,7 +53,7 @@ export async function startServer(options: ServerOptions = {}): Promise<ServerPr
       ...["run", "-A", "--no-prompt", "--quiet", "--cached-only"],
       ...[options.entry ?? "main.ts", "serve"],
       ...["--home", home, "--runtime-home", runtimeHome, "--port", "0", "--no-open"],
-      ...["--host", "127.0.0.1", "--llama-server", await testRuntime()],
+      ...["--host", options.host ?? "127.0.0.1", "--llama-server", await testRuntime()],
       // Doors of their own: 8080-8100 may be in use on the machine that runs the tests.
       ...["--runtime-ports", options.doors ?? "28080-28100"],
       ...(options.flags ?? []),
@@ -115,7 +117,7 @@ async function readyAddress(child: Deno.ChildProcess, stderr: () => string) {
   }
   const url = /^ZombieCoder is ready at (http:\/\/\S+)\n$/.exec(text)?.[1];
   if (url === undefined) throw new Error(`Not a ready line: ${text}`);
-  return { url, rest: reader };
+  return { url: url.replace("//0.0.0.0:", "//127.0.0.1:"), rest: reader };
 }
 
 async function stop(

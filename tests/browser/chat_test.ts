@@ -1,0 +1,360 @@
+import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { join } from "node:path";
+import type { RequestRow } from "../../src/api_types.ts";
+import { HELLO_SENTENCE, writeTestModel } from "../../src/models/hello_model.ts";
+import { type OpenPage, openPage } from "../support/browser.ts";
+import { ENDLESS_MODEL, ggufFile, THINKING_MODEL } from "../support/gguf_files.ts";
+import { bodyOf, writeRecordingServer } from "../support/recording_server.ts";
+import { startServer, until } from "../support/server_process.ts";
+import { modelBytes } from "../support/model_home.ts";
+import { tempDir } from "../support/temp_dir.ts";
+
+const DOORS = "28530-28550";
+
+const MARKDOWN = "Here is **what you asked** for:\n\n1. first `thing`\n2. second thing\n\n" +
+  "```js\nconst answer = 42;\nconsole.log(answer);\n```\n\n" +
+  "| name | value |\n| --- | --- |\n| one | 1 |\n\n" +
+  "More at [the docs](https://example.com/docs).\n\n- a < b & c\n- [x] done";
+
+/** Each would set `hacked`, or fetch something. */
+const HOSTILE = "Look <script>hacked = 1</script> here <img src=x onerror=hacked=2> and " +
+  "[click me](javascript:hacked=3) and [this](data:text/html;base64,PHNjcmlwdD4=) and " +
+  "![picture](https://tracker.example/pixel.png) and <svg onload=hacked=4></svg> and " +
+  "<iframe src=javascript:hacked=5></iframe> and <a href=x onclick=hacked=6>me</a>\n\n" +
+  "```<img/src/onerror=hacked=7>\n</code></pre><img src=x onerror=hacked=8>\n```\n\n" +
+  "<style>body{display:none}</style>\n\n<form action=https://tracker.example><input></form> the end";
+
+async function say(opened: OpenPage, text: string): Promise<void> {
+  await opened.page.getByRole("textbox", { name: "Your message" }).fill(text);
+  await opened.page.keyboard.press("Enter");
+}
+
+function answersOf(opened: OpenPage) {
+  return opened.page.locator(".chat-message.assistant");
+}
+
+Deno.test("ChatView() shows markdown, code that is copied, and what the answer took", async () => {
+  await using server = await startServer({
+    doors: DOORS,
+    prepare: (home) => writeTestModel(join(home, "writer.gguf"), { sentence: MARKDOWN }),
+  });
+  await using opened = await openPage({ server, path: "#/chat/writer" });
+  const { page } = opened;
+  await opened.context.grantPermissions(["clipboard-read", "clipboard-write"]);
+  await say(opened, "hi");
+  const answer = answersOf(opened);
+  await answer.getByText("done").waitFor();
+  await answer.getByText(/^\d+ of 8,192 tokens of context/).waitFor();
+  await answer.getByText(/\d+ tokens$/).waitFor();
+  await answer.getByText(/tokens a second|tokens\/s/).waitFor();
+  equal(await answer.locator("strong").innerText(), "what you asked");
+  equal(await answer.locator("ol > li").count(), 2);
+  equal(await answer.locator("td").first().innerText(), "one");
+  const link = answer.getByRole("link", { name: "the docs" });
+  equal(await link.getAttribute("rel"), "noopener noreferrer");
+  equal(await link.getAttribute("target"), "_blank");
+  ok((await answer.innerText()).includes("a < b & c"));
+  await answer.locator(".markdown-code").getByRole("button", { name: "Copy" }).click();
+  const code = "const answer = 42;\nconsole.log(answer);";
+  equal(await answer.locator(".markdown-code code").textContent(), code);
+  equal(await page.evaluate("navigator.clipboard.readText()"), code);
+  await answer.getByRole("button", { name: "Copy the answer" }).click();
+  equal(await page.evaluate("navigator.clipboard.readText()"), MARKDOWN);
+  await opened.screenshot("chat-answer");
+});
+
+Deno.test("ChatView() lets no model run or fetch anything", async () => {
+  await using server = await startServer({
+    doors: DOORS,
+    prepare: (home) =>
+      writeTestModel(join(home, "hostile <img src=x onerror=hacked=9>.gguf"), {
+        sentence: HOSTILE,
+      }),
+  });
+  const name = "hostile <img src=x onerror=hacked=9>";
+  await using opened = await openPage({ server, path: `#/chat/${encodeURIComponent(name)}` });
+  const { page } = opened;
+  await say(opened, "hi <b onclick=hacked=10>there</b>");
+  const answer = answersOf(opened);
+  await answer.getByText("the end").waitFor();
+  await answer.getByText(/tokens$/).first().waitFor();
+  const text = await answer.innerText();
+  for (
+    const each of ["<script>hacked = 1</script>", "<img src=x onerror=hacked=2>", "<svg onload"]
+  ) {
+    ok(text.includes(each), `It is shown as it is written: ${each}`);
+  }
+  const found = await answer.locator(".markdown").evaluate((root: {
+    querySelectorAll(
+      selector: string,
+    ): ArrayLike<{ tagName: string; attributes: ArrayLike<{ name: string; value: string }> }>;
+  }) =>
+    Array.from(root.querySelectorAll("*")).map(({ tagName, attributes }) => [
+      tagName,
+      ...Array.from(attributes).map(({ name, value }) => `${name}=${value}`),
+    ])
+  );
+  const tags = new Set(found.map(([tag]) => tag));
+  for (const tag of ["SCRIPT", "IMG", "SVG", "IFRAME", "STYLE", "FORM", "INPUT"]) {
+    ok(!tags.has(tag), `${tag} became an element`);
+  }
+  const attributes = found.flatMap(([, ...each]) => each!);
+  deepEqual(attributes.filter((each) => /^on|javascript:|^href=data:|^style/i.test(each)), []);
+  await page.goto(`${server.url}/#/models`);
+  await page.locator(".model-card", { hasText: "hostile" }).waitFor();
+  equal(await page.evaluate("globalThis.hacked ?? null"), null);
+  ok(opened.requests.every((request) => !request.url().includes("tracker")));
+});
+
+Deno.test("ChatView() stops an answer: the model stops as well", async () => {
+  await using server = await startServer({
+    doors: DOORS,
+    prepare: (home) =>
+      writeTestModel(join(home, "endless.gguf"), {
+        ...ENDLESS_MODEL,
+        contextLength: 100_000,
+        heads: 16,
+        layers: 4,
+      }),
+  });
+  await using opened = await openPage({ server, path: "#/chat/endless" });
+  const { page } = opened;
+  await say(opened, "hi");
+  await answersOf(opened).getByText(/one two three four/).waitFor();
+  await page.locator(".chat-progress").getByText(/\d+ a second/).waitFor();
+  await page.getByRole("button", { name: "Stop", exact: true }).click();
+  await answersOf(opened).getByText("You stopped it here.").waitFor();
+  await until(async () => {
+    const requests = await server.json<RequestRow[]>("/admin/requests");
+    return requests.find(({ route }) => route.endsWith("/chat/completions"))?.state === "cancelled";
+  });
+  equal((await server.json<{ leases: number }>("/admin/models/endless")).leases, 0);
+  const before = await answersOf(opened).locator(".markdown").innerText();
+  ok(before.length > 0);
+  // It can be asked again at once.
+  await page.getByRole("button", { name: "Answer again" }).click();
+  await page.getByRole("button", { name: "Stop", exact: true }).click();
+  await answersOf(opened).getByText("You stopped it here.").waitFor();
+  equal(await answersOf(opened).count(), 1);
+});
+
+Deno.test("ChatView() keeps talks in the browser, opens, exports and deletes them", async () => {
+  await using server = await startServer({ doors: DOORS });
+  await using opened = await openPage({ server, path: "#/chat/hello" });
+  const { page } = opened;
+  await say(opened, "my first question");
+  await answersOf(opened).getByText(HELLO_SENTENCE).waitFor();
+  await page.getByRole("button", { name: "New talk" }).first().click();
+  await page.getByRole("heading", { name: "What would you like to know?" }).waitFor();
+  await say(opened, "my second question");
+  await answersOf(opened).getByText(/tokens$/).first().waitFor();
+  const talks = page.getByRole("complementary", { name: "Talks" });
+  await talks.getByText("my second question").waitFor();
+  await page.reload();
+  await talks.getByText("my second question").waitFor();
+  equal(await talks.getByRole("listitem").count(), 2);
+  await talks.getByText("my first question").click();
+  await answersOf(opened).getByText(HELLO_SENTENCE).waitFor();
+  equal(await answersOf(opened).count(), 1);
+
+  const [markdown, json] = [
+    await saved(opened, "Text (Markdown)"),
+    await saved(opened, "Data (JSON)"),
+  ];
+  equal(markdown.name, "my-first-question.md");
+  match(
+    markdown.text,
+    /^# my first question\n[^]*## You\n\nmy first question\n\n## hello\n\nHello from/,
+  );
+  const talk = JSON.parse(json.text);
+  equal(talk.model, "hello");
+  equal(talk.messages[1].content, HELLO_SENTENCE);
+
+  await talks.getByRole("button", { name: "Delete the talk “my first question”" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Delete", exact: true }).click();
+  await talks.getByText("my first question").waitFor({ state: "detached" });
+  await page.reload();
+  await talks.getByText("my second question").waitFor();
+  equal(await talks.getByRole("listitem").count(), 1);
+});
+
+async function saved(opened: OpenPage, kind: string): Promise<{ name: string; text: string }> {
+  const { page } = opened;
+  await page.getByRole("button", { name: "Save as" }).click();
+  const coming = page.waitForEvent("download");
+  await page.getByRole("button", { name: kind }).click();
+  const download = await coming;
+  return {
+    name: download.suggestedFilename(),
+    text: await Deno.readTextFile(await download.path()),
+  };
+}
+
+Deno.test("ChatView() folds what a model thought", async () => {
+  await using server = await startServer({
+    doors: DOORS,
+    prepare: (home) => writeTestModel(join(home, "thinker.gguf"), THINKING_MODEL),
+  });
+  await using opened = await openPage({ server, path: "#/chat/thinker" });
+  await say(opened, "two and two?");
+  const answer = answersOf(opened);
+  await answer.getByText("It is four.").waitFor();
+  const thought = answer.getByText("Two and two.");
+  equal(await thought.isVisible(), false);
+  await answer.getByText("What it thought first").click();
+  await thought.waitFor();
+});
+
+Deno.test("ChatView() says why a model did not answer, and tries again", async () => {
+  await using server = await startServer({
+    doors: DOORS,
+    prepare: (home) => Deno.writeFile(join(home, "from-tomorrow.gguf"), modelBytes("tomorrow")),
+  });
+  await using opened = await openPage({ server, path: "#/chat/from-tomorrow" });
+  const { page } = opened;
+  await say(opened, "hi");
+  const note = answersOf(opened).getByRole("alert");
+  await note.getByText(/does not know the architecture "tomorrow"/).waitFor();
+  await opened.screenshot("chat-failed");
+  await note.getByRole("button").click();
+  await note.waitFor();
+  equal(await answersOf(opened).count(), 1);
+  await page.getByRole("combobox", { name: "Model" }).selectOption("hello");
+  await page.getByRole("button", { name: "Answer again" }).or(note.getByRole("button")).first()
+    .click();
+  await page.getByText(HELLO_SENTENCE).waitFor();
+});
+
+Deno.test("ChatView() shows pictures to a model that sees, and sends what was set", async () => {
+  await using dir = await tempDir();
+  const recording = await writeRecordingServer(dir.path);
+  await using server = await startServer({
+    doors: DOORS,
+    flags: ["--llama-server", recording.path],
+    prepare: writeEye,
+  });
+  await using opened = await openPage({ server, path: "#/chat/eye" });
+  const { page } = opened;
+  await page.getByRole("button", { name: "Instructions" }).click();
+  const drawer = page.getByRole("dialog", { name: "Instructions" });
+  await drawer.getByRole("textbox", { name: "What the model should know and be" }).fill(
+    "You are kind",
+  );
+  await drawer.getByRole("spinbutton", { name: "Temperature" }).fill("0.3");
+  await drawer.getByRole("spinbutton", { name: "Top K" }).fill("20");
+  await opened.screenshot("chat-drawer");
+  await opened.axe();
+  await page.keyboard.press("Escape");
+  const picture = await page.screenshot({ clip: { x: 0, y: 0, width: 200, height: 100 } });
+  await page.locator(".chat-file").setInputFiles({
+    name: "a.png",
+    mimeType: "image/png",
+    buffer: picture,
+  });
+  await page.getByRole("img", { name: "Picture 1" }).waitFor();
+  await opened.screenshot("chat-picture");
+  await say(opened, "What is it?");
+  // The recording server answers in one piece, which is no stream.
+  await answersOf(opened).getByRole("alert").waitFor();
+  const request = (await recording.requests()).find(({ path }) =>
+    path.endsWith("/chat/completions")
+  );
+  const body = JSON.parse(new TextDecoder().decode(bodyOf(request!)));
+  equal(body.temperature, 0.3);
+  equal(body.top_k, 20);
+  deepEqual(body.messages[0], { role: "system", content: "You are kind" });
+  const [image, text] = body.messages[1].content;
+  match(image.image_url.url, /^data:image\/jpeg;base64,/);
+  deepEqual(text, { type: "text", text: "What is it?" });
+});
+
+Deno.test("ChatView() says that a talk is longer than the model's context", async () => {
+  await using server = await startServer({ doors: DOORS });
+  await using opened = await openPage({ server, path: "#/chat/hello" });
+  await say(opened, "many words ".repeat(1_500));
+  const note = answersOf(opened).getByRole("alert");
+  await note.getByText(/The talk has [\d,]+ tokens, the model can keep 8,192 in mind/).waitFor();
+  await opened.page.getByRole("button", { name: "বাংলা" }).click();
+  await note.getByText(/আলাপে [০-৯,]+ টোকেন আছে, মডেল মনে রাখতে পারে ৮,১৯২/).waitFor();
+});
+
+Deno.test("MarkdownFlow draws a text in pieces as it draws it at once", async () => {
+  await using server = await startServer({ doors: DOORS });
+  await using opened = await openPage({ server, path: "#/chat/hello" });
+  for (const text of [MARKDOWN, HOSTILE, FENCES, LISTS]) {
+    const { whole, others } = await opened.page.evaluate<{ whole: string; others: string[] }>(
+      `(${DRAW_IN_PIECES})(${JSON.stringify(text)})`,
+    );
+    ok(whole.length > 100);
+    for (const other of others) equal(other, whole);
+  }
+});
+
+const FENCES =
+  "Text before\n```js\nlet a = `b`;\n``\n  ```` not the end\n```\nand after\n\n~~~\n```\n~~~\n\n" +
+  "    indented code\n\n```\nnever closed\n``";
+const LISTS =
+  "- one\n- two\n  - inner\n\n  with a paragraph\n\n1. first\n2. second\n\n> quoted\n> more\n\nSetext\n===\n\n" +
+  "***\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\nlast *words*, **of** it all";
+
+/** The same text, cut at places that differ each time but not from run to run. */
+const DRAW_IN_PIECES = `async (text) => {
+  const { $views_chat_markdown: { loadMarkdown, MarkdownFlow } } = await import("/static/views.js");
+  const markdown = await loadMarkdown();
+  function drawn(most) {
+    const root = document.createElement("div");
+    const flow = new MarkdownFlow(markdown, root);
+    let seed = most;
+    for (let at = 0; at < text.length;) {
+      seed = (seed * 16807) % 2147483647;
+      const length = most === 0 ? text.length : 1 + seed % most;
+      flow.append(text.slice(at, at + length));
+      flow.draw();
+      at += length;
+    }
+    flow.draw({ isLast: true });
+    // Line breaks between blocks are nothing that is seen.
+    return root.firstElementChild.innerHTML.replace(/(?<=>)\\n+|\\n+(?=<)/g, "");
+  }
+  const others = [1, 2, 3, 5, 8, 13, 21, 34].map(drawn);
+  return { whole: drawn(0), others };
+}`;
+
+async function writeEye(home: string): Promise<void> {
+  await Deno.mkdir(join(home, "eye"));
+  await writeTestModel(join(home, "eye", "eye.gguf"), { sentence: "I see you" });
+  const projector = ggufFile({
+    "general.architecture": { string: "clip" },
+    "general.type": { string: "mmproj" },
+    "clip.has_vision_encoder": { bool: true },
+  });
+  await Deno.writeFile(join(home, "eye", "mmproj-eye-f16.gguf"), projector);
+}
+
+Deno.test("ChatView() has nothing that axe objects to, in both languages and themes", async () => {
+  await using server = await startServer({
+    doors: DOORS,
+    prepare: (home) => writeTestModel(join(home, "writer.gguf"), { sentence: MARKDOWN }),
+  });
+  for (const language of ["en", "bn"] as const) {
+    for (const theme of ["light", "dark"] as const) {
+      const viewport = { width: theme === "dark" ? 360 : 1280, height: 800 };
+      await using opened = await openPage({
+        server,
+        path: "#/chat/writer",
+        language,
+        theme,
+        viewport,
+      });
+      const { page } = opened;
+      await page.locator(".chat-greeting").waitFor();
+      await opened.screenshot("chat-empty");
+      await opened.axe();
+      await page.locator(".chat-greeting .button").nth(1).click();
+      await answersOf(opened).locator(".chat-context").waitFor();
+      await opened.axe();
+      await opened.screenshot("chat");
+      equal(await page.evaluate("document.querySelector('main').scrollWidth <= innerWidth"), true);
+    }
+  }
+});

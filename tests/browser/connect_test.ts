@@ -1,0 +1,153 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import jsqr from "jsqr";
+import type { KeyRow } from "../../src/api_types.ts";
+import { TOOLS as CLI_TOOLS } from "../../src/cli/connect_tools.ts";
+import { phoneAddresses } from "../../static/views/connect_addresses.js";
+import { qrCode } from "../../static/views/connect_qr.js";
+import { KEY_PLACE, TOOLS } from "../../static/views/connect_tools.js";
+import { assertAccessible, LOOKS } from "../support/accessible.ts";
+import { type OpenPage, openPage } from "../support/browser.ts";
+import { startServer, until } from "../support/server_process.ts";
+
+const KEY = "a-long-secret-of-this-test-0123456789";
+const PHONE = { host: "0.0.0.0", flags: ["--allowed-hosts", "phone.lan"] };
+
+Deno.test("Connect gives each program its text, with the page's address and the chosen model", async () => {
+  await using server = await startServer();
+  await server.post("/api/copy", { source: "hello", destination: "second" });
+  await using open = await openPage({ server, path: "#/connect" });
+  const { page } = open;
+  await page.getByText("No key is needed").waitFor();
+  await page.getByLabel("Model", { exact: true }).selectOption("hello");
+  const connection = { address: server.url, model: "hello", key: null };
+  for (const { name, title, text } of TOOLS) {
+    await page.getByRole("tab", { name: title, exact: true }).click();
+    await page.locator(`[data-tool="${name}"]`).waitFor();
+    assert.equal(await page.locator("[role=tabpanel] pre").textContent(), text(connection));
+  }
+  await page.getByRole("tab", { name: "curl" }).press("Home");
+  await page.locator('[data-tool="continue"]').waitFor();
+  await page.getByText("Only this computer can reach this server").waitFor();
+  assert.equal(await page.locator(".connect-qr").count(), 0);
+});
+
+Deno.test("Connect shows a phone's address as a QR code, and puts a new key for answers into the texts", async () => {
+  await using server = await startServer({ ...PHONE, env: { ZOMBIE_API_KEY: KEY } });
+  await using open = await openPage({ server, path: "#/connect", key: KEY });
+  const { page } = open;
+  assert.equal(await scanned(open), `http://phone.lan:${server.port}`);
+  await page.getByRole("tab", { name: "curl" }).click();
+  const text = page.locator('[data-tool="curl"] pre');
+  assert.match(await text.innerText(), /"Authorization: Bearer \$ZOMBIE_API_KEY"/);
+  await page.getByRole("button", { name: "Make a new key" }).click();
+  await page.getByText("It is shown this one time").waitFor();
+  const made = await page.getByLabel("Key", { exact: true }).inputValue();
+  assert.ok((await text.innerText()).includes(`'Authorization: Bearer ${made}'`));
+  await page.getByRole("button", { name: "Make a new key" }).click();
+  await until(async () => await page.getByLabel("Key", { exact: true }).inputValue() !== made);
+
+  const headers = { authorization: `Bearer ${made}` };
+  const models = await server.fetch("/v1/models", { headers });
+  assert.equal(models.status, 200, await models.text());
+  const keys = await server.fetch("/admin/keys", { headers });
+  assert.equal(keys.status, 403, await keys.text());
+  const rows = await server.json<KeyRow[]>("/admin/keys", {
+    headers: { authorization: `Bearer ${KEY}` },
+  });
+  const names = rows.filter(({ source }) => source === "made").map(({ name }) => name);
+  assert.deepEqual(names.sort(), ["Program", "Program 2"]);
+  await page.getByRole("tab", { name: "Ollama" }).click();
+  await page.getByText("Ollama's command line cannot send a key").waitFor();
+});
+
+Deno.test("axe finds nothing on Connect, in both languages and themes, wide and narrow", async () => {
+  await using server = await startServer({ ...PHONE, env: { ZOMBIE_API_KEY: KEY } });
+  for (const look of LOOKS) {
+    await using open = await openPage({ server, path: "#/connect", key: KEY, ...look });
+    await open.page.locator(".connect-qr").waitFor();
+    await open.page.locator(".connect-key").waitFor();
+    await assertAccessible(open, "connect");
+  }
+});
+
+Deno.test("The page and `zombiecoder connect` give the same texts", () => {
+  fc.assert(
+    fc.property(fc.string({ minLength: 1, unit: "grapheme" }), fc.boolean(), (model, needsKey) => {
+      const address = "http://127.0.0.1:8001";
+      for (const { name, settings } of CLI_TOOLS) {
+        const tool = TOOLS.find((each) => each.name === name);
+        assert.ok(tool !== undefined, name);
+        // What it says in comments, the page says beside it, in the user's language.
+        const lines = settings({ address, model, needsKey }).text.split("\n");
+        const text = lines.filter((line) => !line.startsWith("# ")).join("\n");
+        assert.equal(tool.text({ address, model, key: needsKey ? KEY_PLACE : null }), text);
+      }
+    }),
+    { examples: [['it\'s "one" $HOME `x`', true]] },
+  );
+});
+
+Deno.test("qrCode() is read back as it was written, in each of its sizes", () => {
+  const longest = 180;
+  for (let length = 1; length <= longest; length += 6) {
+    const text = `http://192.168.1.20:8001/#/বাংলা-${"aZ9-_.".repeat(40)}`.slice(0, length);
+    const rows = qrCode(text);
+    if (new TextEncoder().encode(text).length > longest) assert.equal(rows, null);
+    else assert.equal(readQr(rows!), text);
+  }
+  assert.equal(qrCode("x".repeat(longest))?.length, 53);
+  assert.equal(qrCode("x".repeat(longest + 1)), null);
+});
+
+Deno.test("phoneAddresses() names the addresses that the server answers to, and none that only this computer has", () => {
+  const here = { port: 8001, origin: "http://127.0.0.1:8001", hostname: "127.0.0.1" };
+  const at = (host: string[], allowed: string[] = [], page = here) =>
+    phoneAddresses(
+      [{ name: "host", value: host }, { name: "allowed_hosts", value: allowed }],
+      page,
+    );
+  assert.deepEqual(at(["127.0.0.1", "::1"]), { isOpen: false, addresses: [] });
+  assert.deepEqual(at(["127.0.0.1"], ["pc.lan"]), { isOpen: false, addresses: [] });
+  assert.deepEqual(at(["0.0.0.0"]), { isOpen: true, addresses: [] });
+  assert.deepEqual(at(["0.0.0.0"], ["pc.lan", "localhost", "192.168.1.2:8001"]), {
+    isOpen: true,
+    addresses: ["http://pc.lan:8001", "http://192.168.1.2:8001"],
+  });
+  assert.deepEqual(at(["192.168.1.2", "fd00::1"]), {
+    isOpen: true,
+    addresses: ["http://192.168.1.2:8001", "http://[fd00::1]:8001"],
+  });
+  const phone = { port: 8001, origin: "http://pc.lan:8001", hostname: "pc.lan" };
+  assert.deepEqual(at(["0.0.0.0"], ["192.168.1.2", "pc.lan"], phone).addresses, [
+    "http://pc.lan:8001",
+    "http://192.168.1.2:8001",
+  ]);
+});
+
+/** What a camera makes of the code on the page. */
+async function scanned({ page }: OpenPage): Promise<string | undefined> {
+  const picture = page.locator(".connect-qr");
+  const size = Number((await picture.getAttribute("viewBox"))!.split(" ")[2]);
+  const path = (await picture.locator(".connect-qr-dark").getAttribute("d"))!;
+  const rows = Array.from({ length: size }, () => Array<boolean>(size).fill(false));
+  for (const [, x, y] of path.matchAll(/M(\d+) (\d+)h1v1h-1z/g)) rows[Number(y)]![Number(x)] = true;
+  return readQr(rows, 0);
+}
+
+function readQr(rows: boolean[][], border = 4): string | undefined {
+  const scale = 4;
+  const size = (rows.length + border * 2) * scale;
+  const pixels = new Uint8ClampedArray(size * size * 4).fill(255);
+  for (let y = 0; y < size; y++) {
+    for (let x = 0; x < size; x++) {
+      const isDark = rows[Math.floor(y / scale) - border]?.[Math.floor(x / scale) - border];
+      if (isDark) pixels.fill(0, (y * size + x) * 4, (y * size + x) * 4 + 3);
+    }
+  }
+  // Its types are of a module that is all default.
+  const read = jsqr as unknown as (data: Uint8ClampedArray, width: number, height: number) => {
+    data: string;
+  } | null;
+  return read(pixels, size, size)?.data;
+}
