@@ -11,6 +11,7 @@ const SOAK_LIMIT_MS = 120 * 60_000;
 
 /** These measure times, or fill the machine: nothing runs beside them. */
 const ALONE = [
+  "browser/chat_speed_test.ts",
   "bandwidth_test.ts",
   "departures_test.ts",
   "fits_test.ts",
@@ -79,7 +80,7 @@ async function main(): Promise<number> {
   const options = values["trace-leaks"] === true ? ["--trace-leaks"] : [];
   print(`Tests use ${await testRuntime()}\n`);
   const files = positionals.length > 0 ? positionals : testFiles();
-  const isAlone = (file: string) => ALONE.some((name) => file.endsWith(`/${name}`));
+  const isAlone = (file: string) => ALONE.some((name) => file === `tests/${name}`);
   const counts = [
     await run(files.filter((file) => !isAlone(file)), [...options, "--parallel"]),
     await run(files.filter(isAlone), options),

@@ -43,7 +43,7 @@ const FIND_VIOLATIONS = `(async () => {
 
 const WIDE = { width: 1280, height: 800 };
 /** A computer that is busy with other tests takes its time. */
-const WAIT_MS = 10_000;
+const WAIT_MS = 30_000;
 
 export class OpenPage implements AsyncDisposable {
   readonly page: Page;
