@@ -6,6 +6,8 @@ import { testRuntime } from "./support/llama_server.ts";
 
 const COUNTS = /(\d+) passed(?: \(\d+ steps?\))? \| (\d+) failed/;
 
+const SCREENSHOTS = "tests/artifacts/screenshots";
+
 const GATE_LIMIT_MS = 25 * 60_000;
 const SOAK_LIMIT_MS = 120 * 60_000;
 
@@ -47,8 +49,13 @@ async function run(files: readonly string[], options: readonly string[]): Promis
     stdin: "null",
     stdout: "piped",
     stderr: "inherit",
-    // One file for each core; more of them would be in each other's way.
-    env: { NO_COLOR: "1", DENO_JOBS: String(Math.min(4, navigator.hardwareConcurrency)) },
+    env: {
+      NO_COLOR: "1",
+      // One file for each core; more of them would be in each other's way.
+      DENO_JOBS: String(Math.min(4, navigator.hardwareConcurrency)),
+      // What the page looked like is kept by whoever runs the gate.
+      ...(Deno.env.has("CI") && { ZOMBIE_SCREENSHOTS: SCREENSHOTS }),
+    },
   }).spawn();
   // A test that hangs must fail the run, not hold it for ever.
   const limit = setTimeout(() => {

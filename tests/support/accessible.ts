@@ -19,15 +19,15 @@ const COLOURS_AT_REST = `(async () => {
   } while (document.getAnimations().some(isMoving));
 })()`;
 
-/** Looks at it in both themes, and leaves a screenshot of its own. */
+/** Looks at it in both themes, and leaves a screenshot of each. */
 export async function assertAccessible(open: OpenPage, name: string): Promise<void> {
   const root = "document.documentElement";
-  await open.screenshot(name, { fullPage: true });
   const theme = await open.page.evaluate<string>(`${root}.dataset.theme`);
   for (const each of [theme === "dark" ? "light" : "dark", theme]) {
     await open.page.evaluate(`${root}.dataset.theme = "${each}"`);
     await open.page.evaluate(COLOURS_AT_REST);
     await open.axe();
+    await open.screenshot(name, { fullPage: true, theme: each });
   }
   assert.equal(await open.page.evaluate(`${root}.scrollWidth - ${root}.clientWidth`), 0);
 }

@@ -54,7 +54,7 @@ export class OpenPage implements AsyncDisposable {
   readonly errors: string[] = [];
   readonly #browser: Browser;
   readonly #profile: TempFolder;
-  readonly #name: string;
+  readonly #name: { language: string; theme: string; width: number };
 
   constructor(
     parts: { page: Page; browser: Browser; profile: TempFolder },
@@ -64,7 +64,7 @@ export class OpenPage implements AsyncDisposable {
     this.context = parts.page.context();
     this.#browser = parts.browser;
     this.#profile = parts.profile;
-    this.#name = `${language}-${theme}-${viewport.width}`;
+    this.#name = { language, theme, width: viewport.width };
     const { origin } = new URL(server.url);
     this.page.on("request", (request) => {
       this.requests.push(request);
@@ -87,15 +87,22 @@ export class OpenPage implements AsyncDisposable {
     const found = await this.page.evaluate<{ rule: string; nodes: string[] }[]>(FIND_VIOLATIONS);
     if (found.length === 0) return;
     const lines = found.flatMap(({ rule, nodes }) => [rule, ...nodes.map((each) => `  ${each}`)]);
-    throw new Error(`axe on ${this.page.url()} (${this.#name}):\n${lines.join("\n")}`);
+    throw new Error(
+      `axe on ${this.page.url()} (${Object.values(this.#name).join("-")}):\n${lines.join("\n")}`,
+    );
   }
 
-  /** Into the folder of ZOMBIE_SCREENSHOTS, if there is one. */
-  async screenshot(name: string, { fullPage = false } = {}): Promise<void> {
+  /** Into the folder of ZOMBIE_SCREENSHOTS, if there is one. `theme`: where it was changed since. */
+  async screenshot(
+    name: string,
+    { fullPage = false, theme = this.#name.theme } = {},
+  ): Promise<void> {
     const folder = Deno.env.get("ZOMBIE_SCREENSHOTS");
     if (!folder) return;
     await Deno.mkdir(folder, { recursive: true });
-    await this.page.screenshot({ path: join(folder, `${name}-${this.#name}.png`), fullPage });
+    const { language, width } = this.#name;
+    const path = join(folder, `${name}-${language}-${theme}-${width}.png`);
+    await this.page.screenshot({ path, fullPage });
   }
 
   /** Throws an Error with what went wrong in the page so far. */
