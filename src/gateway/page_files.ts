@@ -153,6 +153,9 @@ const SOURCES: Readonly<Record<string, PageFile>> = {
   "/static/views/chat_message.js": js(() =>
     import("../../static/views/chat_message.js", { with: { type: "text" } })
   ),
+  "/static/views/chat_flow.js": js(() =>
+    import("../../static/views/chat_flow.js", { with: { type: "text" } })
+  ),
   "/static/views/chat_markdown.js": js(() =>
     import("../../static/views/chat_markdown.js", { with: { type: "text" } })
   ),

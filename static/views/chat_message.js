@@ -7,7 +7,8 @@ import { Button, CopyButton, copyText } from "../parts/controls.js";
 import { Meter } from "../parts/measures.js";
 import { ErrorNote } from "../parts/words.js";
 import { speedWord } from "../texts.js";
-import { loadMarkdown, MarkdownFlow } from "./chat_markdown.js";
+import { MarkdownFlow } from "./chat_flow.js";
+import { loadMarkdown } from "./chat_markdown.js";
 
 /** @import { ErrorBody } from "../../src/api_types.ts" */
 /** @import { Answer } from "./chat_stream.js" */
