@@ -30,6 +30,9 @@ export class ApiError extends Error {
   }
 }
 
+/** Events of one stream, until everything else has its turn. */
+const MOST_AT_ONCE_MS = 8;
+
 const KEY = "zombie.key";
 /** @type {string | null} */
 let keyInMemory = null;
@@ -152,7 +155,15 @@ export const api = {
       for (;;) {
         const { done, value } = await reader.read();
         if (done) return;
-        for (const event of blocks.take(decoder.decode(value, { stream: true }))) onEvent(event);
+        let sinceMs = performance.now();
+        for (const event of blocks.take(decoder.decode(value, { stream: true }))) {
+          onEvent(event);
+          if (performance.now() - sinceMs < MOST_AT_ONCE_MS) continue;
+          // What piled up while the page was busy must not keep it busy: a frame comes between.
+          await new Promise((resolve) => setTimeout(resolve));
+          abort?.throwIfAborted();
+          sinceMs = performance.now();
+        }
       }
     } catch (error) {
       if (abort?.aborted || !(error instanceof TypeError)) throw error;

@@ -2,6 +2,7 @@
 // No llama-server means that the run fails: nothing is skipped.
 
 import { parseArgs } from "node:util";
+import { SHARED_BROWSER, SharedBrowser } from "./support/chromium.ts";
 import { testRuntime } from "./support/llama_server.ts";
 
 const COUNTS = /(\d+) passed(?: \(\d+ steps?\))? \| (\d+) failed/;
@@ -44,6 +45,9 @@ function testFiles(folder = "tests"): string[] {
 
 async function run(files: readonly string[], options: readonly string[]): Promise<Counts> {
   if (files.length === 0) return { passed: 0, failed: 0 };
+  await using browser = files.some((file) => file.startsWith("tests/browser/"))
+    ? await SharedBrowser.start()
+    : null;
   const child = new Deno.Command(Deno.execPath(), {
     args: ["test", "-A", "--quiet", ...options, ...files],
     stdin: "null",
@@ -53,6 +57,7 @@ async function run(files: readonly string[], options: readonly string[]): Promis
       NO_COLOR: "1",
       // One file for each core; more of them would be in each other's way.
       DENO_JOBS: String(Math.min(4, navigator.hardwareConcurrency)),
+      ...(browser !== null && { [SHARED_BROWSER]: browser.endpoint }),
       // What the page looked like is kept by whoever runs the gate.
       ...(Deno.env.has("CI") && { ZOMBIE_SCREENSHOTS: SCREENSHOTS }),
     },

@@ -41,7 +41,7 @@ for (
       body: JSON.stringify({ context: 12_000, threads: 1 }),
     });
     await server.post("/admin/models/talker/load", {});
-    await using opened = await openPage({ server, path: "#/chat/talker" });
+    await using opened = await openPage({ server, path: "#/chat/talker", ownBrowser: true });
     const { page } = opened;
     await page.getByRole("button", { name: "Instructions" }).click();
     await page.getByRole("spinbutton", { name: "Longest answer" }).fill(String(TOKENS));

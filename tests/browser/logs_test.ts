@@ -128,7 +128,7 @@ Deno.test("A request is shown while it runs, is cancelled, and keeps its times",
 
 Deno.test("Ten thousand lines do not hold the page up, and no more than so many are kept", async () => {
   await using server = await startServer();
-  await using opened = await openPage({ server, path: "#/logs/hello" });
+  await using opened = await openPage({ server, path: "#/logs/hello", ownBrowser: true });
   const { page } = opened;
   await page.getByRole("log", { name: "Log of hello" }).waitFor();
   await page.evaluate(TALKATIVE_SERVER);

@@ -113,7 +113,7 @@ Deno.test("ModelsView() scrolls 500 models smoothly and draws the one that chang
       for (const id of numbered(499)) await Deno.writeFile(join(home, `${id}.gguf`), bytes);
     },
   });
-  await using opened = await openPage({ server, path: "#/models" });
+  await using opened = await openPage({ server, path: "#/models", ownBrowser: true });
   const { page } = opened;
   await page.getByText("500 models").waitFor();
   equal(await page.locator(".model-card").count(), 500);

@@ -4,8 +4,8 @@
 import { join } from "node:path";
 import axe from "axe-core";
 import type { Browser, BrowserContext, Page, Request } from "playwright-core";
+import { chromiumStart, SHARED_BROWSER } from "./chromium.ts";
 import { TempFolder } from "./temp_folder.ts";
-import { testTool } from "./test_tool.ts";
 
 export interface PageOptions {
   server: { url: string };
@@ -20,6 +20,8 @@ export interface PageOptions {
   key?: string;
   /** What the browser keeps for this page besides, by the names of its local storage. */
   storage?: Readonly<Record<string, string>>;
+  /** A browser that shows no other page: for what is measured in all of it. */
+  ownBrowser?: boolean;
   /** Lines of the console that this test provokes. */
   expected?: readonly RegExp[];
 }
@@ -111,6 +113,7 @@ export class OpenPage implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.context.close();
     await this.#browser.close();
     await this.#profile[Symbol.asyncDispose]();
     this.assertClean();
@@ -121,10 +124,12 @@ export class OpenPage implements AsyncDisposable {
 export async function openPage(options: PageOptions): Promise<OpenPage> {
   const { server, path = "", viewport = WIDE, theme = "light", language = "en" } = options;
   const profile = await TempFolder.make();
-  const browser = await startBrowser(profile.path).catch(async (error) => {
-    await profile[Symbol.asyncDispose]();
-    throw error;
-  });
+  const browser = await startBrowser(profile.path, options.ownBrowser === true).catch(
+    async (error) => {
+      await profile[Symbol.asyncDispose]();
+      throw error;
+    },
+  );
   try {
     const context = await browser.newContext({
       viewport,
@@ -164,46 +169,13 @@ export async function openPage(options: PageOptions): Promise<OpenPage> {
   }
 }
 
-async function startBrowser(folder: string): Promise<Browser> {
-  const [{ chromium }, tool] = await Promise.all([import("playwright-core"), testTool("chromium")]);
-  const fonts = join(folder, "fonts.conf");
-  await Deno.writeTextFile(fonts, fontsConfig(tool.path, folder));
-  return await chromium.launch({
-    executablePath: tool.path,
-    env: {
-      ...tool.env,
-      PATH: Deno.env.get("PATH") ?? "",
-      HOME: folder,
-      TMPDIR: folder,
-      FONTCONFIG_FILE: fonts,
-    },
-    args: [
-      // Without rights of its own it has no sandbox; it opens nothing but our page.
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-dev-shm-usage",
-      "--no-first-run",
-      "--disable-background-networking",
-      // A proxy of this machine is not for what runs on it.
-      "--no-proxy-server",
-      "--font-render-hinting=none",
-    ],
-  });
-}
-
-/** The fonts that came with it, and those of this machine. */
-function fontsConfig(program: string, folder: string): string {
-  const own = join(program, "..", "..", "..", "share", "fonts");
-  return `<?xml version="1.0"?>
-<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
-<fontconfig>
-  <dir>${own}</dir>
-  <dir>/usr/share/fonts</dir>
-  <cachedir>${join(folder, "fonts")}</cachedir>
-  <alias><family>sans-serif</family><prefer><family>DejaVu Sans</family></prefer></alias>
-  <alias><family>system-ui</family><prefer><family>DejaVu Sans</family></prefer></alias>
-</fontconfig>
-`;
+/** The one that is there for all tests, or one that is started in the folder. */
+async function startBrowser(folder: string, isOwn: boolean): Promise<Browser> {
+  const { chromium } = await import("playwright-core");
+  const shared = Deno.env.get(SHARED_BROWSER);
+  if (shared !== undefined && !isOwn) return await chromium.connectOverCDP(shared);
+  const { path, env, args } = await chromiumStart(folder);
+  return await chromium.launch({ executablePath: path, env, args });
 }
 
 function isOwn(address: string, origin: string): boolean {
