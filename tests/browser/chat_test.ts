@@ -230,25 +230,23 @@ Deno.test("ChatView() has nothing that axe objects to, in both languages and the
     doors: DOORS,
     prepare: (home) => writeTestModel(join(home, "writer.gguf"), { sentence: MARKDOWN }),
   });
-  for (const language of ["en", "bn"] as const) {
-    for (const theme of ["light", "dark"] as const) {
-      const viewport = { width: theme === "dark" ? 360 : 1280, height: 800 };
-      await using opened = await openPage({
-        server,
-        path: "#/chat/writer",
-        language,
-        theme,
-        viewport,
-      });
-      const { page } = opened;
-      await page.locator(".chat-greeting").waitFor();
-      await opened.screenshot("chat-empty");
-      await opened.axe();
-      await page.locator(".chat-greeting .button").nth(1).click();
-      await answersOf(opened).locator(".chat-context").waitFor();
-      await opened.axe();
-      await opened.screenshot("chat");
-      equal(await page.evaluate("document.querySelector('main').scrollWidth <= innerWidth"), true);
-    }
+  for (const [language, theme] of [["en", "light"], ["bn", "dark"]] as const) {
+    const viewport = { width: theme === "dark" ? 360 : 1280, height: 800 };
+    await using opened = await openPage({
+      server,
+      path: "#/chat/writer",
+      language,
+      theme,
+      viewport,
+    });
+    const { page } = opened;
+    await page.locator(".chat-greeting").waitFor();
+    await opened.screenshot("chat-empty");
+    await opened.axe();
+    await page.locator(".chat-greeting .button").nth(1).click();
+    await answersOf(opened).locator(".chat-context").waitFor();
+    await opened.axe();
+    await opened.screenshot("chat");
+    equal(await page.evaluate("document.querySelector('main').scrollWidth <= innerWidth"), true);
   }
 });
