@@ -31,7 +31,7 @@ export class ApiError extends Error {
 }
 
 /** Events of one stream, until everything else has its turn. */
-const MOST_AT_ONCE_MS = 8;
+const MOST_AT_ONCE_MS = 5;
 
 const KEY = "zombie.key";
 /** @type {string | null} */

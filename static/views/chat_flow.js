@@ -7,7 +7,7 @@ import { codeBox, wordOf } from "./chat_markdown.js";
 /** @import { Markdown } from "./chat_markdown.js" */
 
 /** So much of a text is taken at once: what it costs stays below a frame. */
-const PIECE = 1_000;
+const PIECE = 400;
 /** An open block this long is finished as far as that can be told. */
 const LONG_BLOCK = 3_000;
 /** Beyond it, even where it cannot be told. */

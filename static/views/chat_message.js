@@ -15,7 +15,7 @@ import { loadMarkdown } from "./chat_markdown.js";
 /** @import { Message } from "./chat_talks.js" */
 
 /** Drawing takes this much of a frame at most. */
-const FRAME_SHARE_MS = 6;
+const FRAME_SHARE_MS = 5;
 /** Elements of plain text stay below this many characters. */
 const PLAIN_PIECE = 4_000;
 
