@@ -62,6 +62,23 @@ export function setApiKey(key, { remember = false } = {}) {
   needsKey.value = null;
 }
 
+let keyChanges = 0;
+
+/**
+ * Makes or revokes keys: what is refused meanwhile for want of one asks nobody for it. From the first
+ * key on the server is closed, a moment before this page knows it.
+ *
+ * @param {() => Promise<void>} run
+ */
+export async function changeKeys(run) {
+  keyChanges++;
+  try {
+    await run();
+  } finally {
+    keyChanges--;
+  }
+}
+
 /**
  * The answer as it comes; throws an ApiError for any that is not 2xx.
  *
@@ -94,6 +111,7 @@ export async function request(method, path, { body, signal: abort, headers = {} 
   }
   if (response.ok) return response;
   const error = await errorOf(response);
+  if (keyChanges > 0) throw error;
   if (error.code === "invalid_api_key") needsKey.value = key === null ? "missing" : "wrong";
   if (error.code === "key_scope_too_small") needsKey.value = "scope";
   throw error;

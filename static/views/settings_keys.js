@@ -3,7 +3,7 @@
 import { useSignal } from "@preact/signals";
 import { html } from "htm/preact";
 import { useEffect } from "preact/hooks";
-import { api, ApiError, apiKey, segment, setApiKey } from "../api.js";
+import { api, ApiError, apiKey, changeKeys, segment, setApiKey } from "../api.js";
 import { formatTime, t } from "../i18n.js";
 import { Button, CopyButton, Field, Switch } from "../parts/controls.js";
 import { confirmDialog, Dialog, toast } from "../parts/overlays.js";
@@ -129,7 +129,9 @@ function NewKey({ rows, onMade }) {
       : null;
     if (error.peek() !== null) return;
     try {
-      await onMade(await api.post("/admin/keys", { name: wanted, scope }));
+      await changeKeys(async () =>
+        await onMade(await api.post("/admin/keys", { name: wanted, scope }))
+      );
       name.value = "";
     } catch (failure) {
       if (!(failure instanceof ApiError) || failure.status === 0) throw failure;

@@ -30,6 +30,8 @@ Deno.test("ModelsView() runs a model, leads to a chat with it and stops it", asy
   await page.keyboard.press("Enter");
   await page.getByRole("article", { name: "hello" }).getByText(HELLO_SENTENCE).waitFor();
   await page.goBack();
+  // While it answers, it is asked first whether it may be stopped.
+  await card.getByText(/^sleeps in/).waitFor();
   await card.getByRole("button", { name: "Stop hello" }).click();
   await card.getByText("Stopped").waitFor();
   equal((await server.json<{ state: string }>("/admin/models/hello")).state, "stopped");
