@@ -3,8 +3,15 @@
 // it). So nobody here relies on it for a wait to end: the wait ends by itself, and its reader is
 // cancelled.
 
-/** The promise's value; rejects with the signal's reason as soon as it fires, whatever the promise does. */
-export async function untilAborted<T>(wait: Promise<T>, signal: AbortSignal): Promise<T> {
+/**
+ * The promise's value; rejects with the signal's reason as soon as it fires, whatever the promise does.
+ * Without a signal nobody ends it.
+ */
+export async function untilAborted<T>(
+  wait: Promise<T>,
+  signal: AbortSignal | undefined,
+): Promise<T> {
+  if (signal === undefined) return await wait;
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const onAbort = () => reject(signal.reason);
   if (signal.aborted) onAbort();
@@ -19,7 +26,7 @@ export async function untilAborted<T>(wait: Promise<T>, signal: AbortSignal): Pr
 /** An answer's head. Where the signal fires first, an answer that still comes is let go of. */
 export async function headUntilAborted(
   answer: Promise<Response>,
-  signal: AbortSignal,
+  signal: AbortSignal | undefined,
 ): Promise<Response> {
   try {
     return await untilAborted(answer, signal);

@@ -44,9 +44,7 @@ export class ServerClient implements Disposable {
   async json<T>(path: string, options: CallOptions = {}): Promise<T> {
     const response = await this.#send(path, options);
     try {
-      const { signal } = options;
-      const reading = response.text();
-      const text = await (signal === undefined ? reading : untilAborted(reading, signal));
+      const text = await untilAborted(response.text(), options.signal);
       return (text === "" ? null : JSON.parse(text)) as T;
     } catch (error) {
       throw this.#broken(error, options.signal);
@@ -101,7 +99,7 @@ export class ServerClient implements Disposable {
         ...(body !== undefined && { body: JSON.stringify(body) }),
         ...(signal && { signal }),
       });
-      response = await (signal === undefined ? answer : headUntilAborted(answer, signal));
+      response = await headUntilAborted(answer, signal);
     } catch (error) {
       throw this.#broken(error, signal);
     }

@@ -20,9 +20,7 @@ export async function readBody(
   try {
     while (sizeBytes < most) {
       const limitMs = Math.min(STALL_MS, Math.max(0, endMs - performance.now()));
-      const reading = readWithin(reader, limitMs);
-      const { value, done } =
-        await (options.signal === undefined ? reading : untilAborted(reading, options.signal));
+      const { value, done } = await untilAborted(readWithin(reader, limitMs), options.signal);
       if (done) break;
       chunks.push(value);
       sizeBytes += value.length;
