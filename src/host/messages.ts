@@ -1,5 +1,6 @@
 // All that crosses between the host (may start programs) and the server (handles the network).
-// The host trusts none of it: `launch.ts` and `host.ts` check each value before they act on it.
+// The host trusts none of it: `message_check.ts` has a form for each message and call that it takes;
+// `launch.ts`, `model_paths.ts` and `host.ts` check the values before they act on them.
 
 import type { HostReading, RuntimeInfo } from "../api_types.ts";
 import type { Config } from "../config.ts";

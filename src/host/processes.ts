@@ -7,7 +7,12 @@ import { within } from "../within.ts";
 import type { CageTools, Launchable } from "./cage.ts";
 import { caged } from "./cage.ts";
 import { LineBatches } from "./line_batches.ts";
-import type { LeftoverProcess, RunningProcess, StartedProcess } from "./messages.ts";
+import {
+  type LeftoverProcess,
+  PLACES,
+  type RunningProcess,
+  type StartedProcess,
+} from "./messages.ts";
 import { leftoverPids, type ProcessProbe } from "./probes/process_probe.ts";
 
 export interface ProcessesOptions {
@@ -47,6 +52,13 @@ export class Processes implements AsyncDisposable {
   async start(id: number, options: StartOptions): Promise<StartedProcess> {
     if (this.#closed) throw new AppError("shutting_down", "The server is stopping");
     if (this.#children.has(id)) throw new Error(`Process number ${id} is taken`);
+    // Each has a place of its own, and there are no more of them.
+    if (this.#children.size >= PLACES) {
+      throw new AppError(
+        "overloaded",
+        `Cannot start more than ${PLACES} processes. Unload a model`,
+      );
+    }
     const { program, args, env, detached } = caged(options.launchable, this.#options.tools);
     const process = spawn(program, {
       args,
