@@ -204,6 +204,28 @@ export interface KeyRow {
   last_used_at: string | null;
 }
 
+/** GET /admin/connect: texts for other programs, in each of which a key's place is marked. */
+export interface ConnectAnswer {
+  address: string;
+  /** The one that was asked for; without one, the model that a user most likely means. */
+  model: string;
+  needs_key: boolean;
+  key_place: string;
+  tools: ConnectTextRow[];
+}
+
+export interface ConnectTextRow {
+  name: string;
+  title: string;
+  where: string;
+  note: string | null;
+  /** False = it works only with a server that wants no key. */
+  sends_key: boolean;
+  /** What stands around the key's place: how a key must be written there. */
+  key_in: "text" | "json" | "shell";
+  text: string;
+}
+
 /** POST /admin/keys: the one time that the key is shown. */
 export interface NewKeyRow extends KeyRow {
   key: string;

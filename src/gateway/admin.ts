@@ -5,6 +5,7 @@ import { Hono } from "@hono/hono";
 
 import { AppError } from "../errors.ts";
 import { catalogueRoutes } from "./admin_catalogue.ts";
+import { connectRoutes } from "./admin_connect.ts";
 import { downloadRoutes } from "./admin_downloads.ts";
 import { hubRoutes } from "./admin_hub.ts";
 import { importRoutes } from "./admin_import.ts";
@@ -36,6 +37,7 @@ export function adminRoutes(parts: Parts): Hono<GatewayEnv> {
   routes.route("/", importRoutes(parts));
   routes.route("/", settingsRoutes(parts));
   routes.route("/", keyRoutes(parts));
+  routes.route("/", connectRoutes(parts));
   routes.route("/", requestRoutes(parts));
   return routes;
 }

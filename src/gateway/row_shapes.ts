@@ -2,6 +2,8 @@
 
 import type {
   Badge,
+  ConnectAnswer,
+  ConnectTextRow,
   CpuInfo,
   ErrorBody,
   Fit,
@@ -194,6 +196,22 @@ const NEW_KEY_ROW = shapeOf<NewKeyRow>({
   key: described(TEXT, "Shown in this answer only"),
 });
 
+const CONNECT = shapeOf<ConnectAnswer>({
+  address: TEXT,
+  model: TEXT,
+  needs_key: FLAG,
+  key_place: described(TEXT, "What stands where the user's own key goes"),
+  tools: listOf(shapeOf<ConnectTextRow>({
+    name: TEXT,
+    title: TEXT,
+    where: TEXT,
+    note: orNull(TEXT),
+    sends_key: described(FLAG, "False: it works only with a server that wants none"),
+    key_in: described(word("text", "json", "shell"), "How a key must be written in its place"),
+    text: TEXT,
+  })),
+});
+
 const SETTINGS_ANSWER: Shape = {
   ...MODEL_SETTINGS,
   properties: { ...MODEL_SETTINGS.properties, applies: word("now", "next load") },
@@ -221,6 +239,7 @@ export const ROW_SHAPES = {
   System: SYSTEM,
   Request: REQUEST_ROW,
   Setting: SETTING_ROW,
+  Connect: CONNECT,
   Key: shapeOf<KeyRow>(KEY_FIELDS),
   NewKey: NEW_KEY_ROW,
   GenerateAnswer: GENERATE_ANSWER,
