@@ -49,6 +49,9 @@ const COMMANDS: Readonly<Record<string, () => Promise<RunCommand>>> = {
   async connect() {
     return (await import("./connect.ts")).printConnection;
   },
+  async scope() {
+    return (await import("./scope.ts")).printScope;
+  },
   async completions() {
     return (await import("./completions.ts")).printCompletions;
   },

@@ -27,7 +27,8 @@ import { HostProbe } from "./probes/host_probe.ts";
 import { createProcessProbe } from "./probes/process_probe.ts";
 import { Processes } from "./processes.ts";
 import { RuntimeKeeper, type RuntimeKeeperOptions } from "./runtime_keeper.ts";
-import { serverScope } from "./scope.ts";
+import { scopeWithin, startable } from "./rights.ts";
+import { serverGrants } from "./scope.ts";
 import type { ServerLock } from "./server_lock.ts";
 import { ServerWorker } from "./server_worker.ts";
 import { removeSocket, type SocketFolder } from "./socket_folder.ts";
@@ -89,7 +90,7 @@ export class Host implements AsyncDisposable {
     this.#processes = new Processes({
       log: options.log.for("processes"),
       probe: createProcessProbe(),
-      tools: findCageTools(this.#platform),
+      tools: startable(findCageTools(this.#platform)),
     });
     this.#runtime = new RuntimeKeeper({
       find: options.findRuntime,
@@ -100,14 +101,23 @@ export class Host implements AsyncDisposable {
     const port = options.config.port || freePort(options.config.hosts);
     this.#port = port;
     const config = { ...options.config, port };
-    this.#server = new ServerWorker({
-      url: options.serverUrl ?? import.meta.resolve("../server.ts"),
-      permissions: serverScope(config, {
+    const scope = scopeWithin({
+      config,
+      grants: serverGrants(config, {
         staticDir,
         socketDir: sockets.dir,
         places: sockets.places,
         importRoots: options.importRoots ?? [],
       }),
+      places: sockets.places,
+      platform: this.#platform,
+    });
+    if (scope.missing.length > 0) {
+      options.log.warn("Started with less than all rights", { missing: scope.missing.length });
+    }
+    this.#server = new ServerWorker({
+      url: options.serverUrl ?? import.meta.resolve("../server.ts"),
+      permissions: scope.permissions,
       log: options.log.for("server"),
       heartbeatLimitMs: options.heartbeatLimitMs,
       init: () => ({
@@ -117,6 +127,7 @@ export class Host implements AsyncDisposable {
         importRoots: [...options.importRoots ?? []],
         version: options.version,
         boot: this.#boot,
+        scope,
       }),
       onMessage: (message) => this.#receive(message),
       onCrash: () => {

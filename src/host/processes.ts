@@ -174,9 +174,10 @@ function killGroup(process: Deno.ChildProcess): void {
     try {
       Deno.kill(-process.pid, "SIGKILL");
     } catch (error) {
-      const { NotFound, PermissionDenied } = Deno.errors;
-      // macOS refuses a group that has only ended processes left.
-      if (!(error instanceof NotFound || error instanceof PermissionDenied)) throw error;
+      const { NotCapable, NotFound, PermissionDenied } = Deno.errors;
+      // macOS refuses a group that has only ended processes left; with narrow flags Deno refuses all.
+      const isRefusal = error instanceof PermissionDenied || error instanceof NotCapable;
+      if (!(error instanceof NotFound || isRefusal)) throw error;
     }
   }
   // It may not have its group yet.
@@ -188,7 +189,8 @@ function killPid(pid: number): boolean {
     Deno.kill(pid, "SIGKILL");
     return true;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
+    const { NotCapable, NotFound } = Deno.errors;
+    if (error instanceof NotFound || error instanceof NotCapable) return false;
     throw error;
   }
 }

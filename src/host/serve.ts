@@ -10,6 +10,7 @@ import { grantableRoots, type ImportPlaces, importRoots } from "./import_roots.t
 import { LogFile } from "./log_file.ts";
 import type { ImportRoot } from "./messages.ts";
 import type { RuntimeKeeperOptions } from "./runtime_keeper.ts";
+import { mayUseSocket } from "./rights.ts";
 import { ServerLock } from "./server_lock.ts";
 import { prepareSocketFolder } from "./socket_folder.ts";
 import { UncaughtErrors } from "./uncaught_errors.ts";
@@ -53,6 +54,7 @@ export async function serve(options: ServeOptions): Promise<number> {
       base: options.socketBase,
       home: config.home,
       platform: Deno.build.os,
+      mayUse: mayUseSocket,
     }),
     staticDir: join(options.programDir, "static"),
     findRuntime: runtimeFinder(options, { log, signal: ending.signal }),

@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import { AppError } from "../errors.ts";
 import { type Place, PLACES } from "./messages.ts";
+import { userId } from "./rights.ts";
 
 export interface SocketFolder {
   dir: string;
@@ -15,6 +16,8 @@ export interface SocketFolderOptions {
   /** Two servers with different homes never share a folder. */
   home: string;
   platform: string;
+  /** Whether the server may be given such a path; all may by default. */
+  mayUse?(socketPath: string): boolean;
 }
 
 /** What a socket path may take on every system (`sun_path` less its end). */
@@ -23,14 +26,18 @@ const LONGEST_SOCKET_PATH = 103;
 /** Makes the folder, ours alone and empty. Throws `folder_unusable` where somebody else owns it. */
 export function prepareSocketFolder(options: SocketFolderOptions): SocketFolder {
   const mark = nameHash(options.home);
-  const dir = join(options.base, `zombiecoder-${Deno.uid() ?? "user"}-${mark}`);
+  const dir = join(options.base, `zombiecoder-${userId() ?? "user"}-${mark}`);
+  if (options.platform !== "windows" && options.mayUse?.(socketPathOf(dir, 0)) === false) {
+    // Narrow flags, which cannot name sockets of a folder: ports, as on Windows.
+    return { dir: join(options.home, "run"), places: freePorts() };
+  }
   makePrivate(dir);
   for (const entry of Deno.readDirSync(dir)) {
     if (entry.name.endsWith(".sock")) Deno.removeSync(join(dir, entry.name));
   }
   if (options.platform === "windows") return { dir, places: freePorts() };
   const places = Array.from({ length: PLACES }, (_, place) => ({
-    socketPath: join(dir, `${String(place).padStart(2, "0")}.sock`),
+    socketPath: socketPathOf(dir, place),
   }));
   if (places[0]!.socketPath.length > LONGEST_SOCKET_PATH) {
     throw new AppError(
@@ -40,6 +47,10 @@ export function prepareSocketFolder(options: SocketFolderOptions): SocketFolder 
     );
   }
   return { dir, places };
+}
+
+function socketPathOf(dir: string, place: number): string {
+  return join(dir, `${String(place).padStart(2, "0")}.sock`);
 }
 
 // FNV-1a, twice: a short name that differs with the home, no secret.
@@ -70,7 +81,7 @@ function makePrivate(dir: string): void {
     if (!(error instanceof Deno.errors.AlreadyExists)) throw unusable(dir, error);
   }
   const info = Deno.lstatSync(dir);
-  if (!info.isDirectory || (info.uid !== null && info.uid !== Deno.uid())) throw unusable(dir);
+  if (!info.isDirectory || (info.uid !== null && info.uid !== userId())) throw unusable(dir);
   if (info.mode !== null) Deno.chmodSync(dir, 0o700);
 }
 
