@@ -65,10 +65,9 @@ export class Doors {
         open.port = server.addr.port;
       } catch (error) {
         // A machine without IPv6 still has a door on IPv4. Nor does the scope name a port that the
-        // system chose: on a second address nobody may listen there.
+        // system chose, or narrow flags a second address: there nobody may listen.
         const { AddrNotAvailable, NotCapable } = Deno.errors;
-        const isOptional = error instanceof AddrNotAvailable ||
-          (port === 0 && error instanceof NotCapable);
+        const isOptional = error instanceof AddrNotAvailable || error instanceof NotCapable;
         if (servers.length > 0 && isOptional) continue;
         this.#options.log.debug("Port cannot be bound", { port, reason: messageOf(error) });
         for (const server of servers) void server.shutdown();

@@ -15,9 +15,13 @@ export interface Program extends AsyncDisposable {
 
 const ROOT = new URL("../../", import.meta.url);
 
-export function startProgram(args: string[], env: Record<string, string> = {}): Program {
+export function startProgram(
+  args: string[],
+  env: Record<string, string> = {},
+  permissions: string[] = ["-A"],
+): Program {
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-prompt", "--quiet", "--cached-only", "main.ts", ...args],
+    args: ["run", ...permissions, "--no-prompt", "--quiet", "--cached-only", "main.ts", ...args],
     cwd: ROOT,
     env: { NO_COLOR: "1", ...env },
     stdin: "null",
