@@ -94,7 +94,6 @@ Deno.test("Whatever is sent to the host that is not of its form starts, signals 
           home: config.home,
           platform: Deno.build.os,
         }),
-        staticDir: at("static"),
         findRuntime: () =>
           Promise.resolve({
             path: at("llama-server"),

@@ -28,7 +28,6 @@ const CONFIG = {
 } as unknown as Config;
 const PLACES = [{ socketPath: "/run/z/00.sock" }, { socketPath: "/run/z/01.sock" }];
 const PATHS = {
-  staticDir: "/app/static",
   socketDir: "/run/z",
   places: PLACES,
   importRoots: [{ program: "ollama", path: "/home/u/.ollama" }, { program: "jan", path: "/jan" }],

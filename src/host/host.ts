@@ -39,7 +39,6 @@ export interface HostOptions {
   log: Log;
   lock: ServerLock;
   sockets: SocketFolder;
-  staticDir: string;
   findRuntime: RuntimeKeeperOptions["find"];
   /** Where other programs keep models; none by default. */
   importRoots?: readonly ImportRoot[] | undefined;
@@ -96,7 +95,7 @@ export class Host implements AsyncDisposable {
       find: options.findRuntime,
       onChange: (runtime) => this.#post({ type: "runtime", runtime }),
     });
-    const { sockets, staticDir } = options;
+    const { sockets } = options;
     // Started again the server listens where it listened: clients know the port.
     const port = options.config.port || freePort(options.config.hosts);
     this.#port = port;
@@ -104,7 +103,6 @@ export class Host implements AsyncDisposable {
     const scope = scopeWithin({
       config,
       grants: serverGrants(config, {
-        staticDir,
         socketDir: sockets.dir,
         places: sockets.places,
         importRoots: options.importRoots ?? [],

@@ -7,8 +7,6 @@ import { hubAddresses } from "../hub_hosts.ts";
 import type { ImportRoot, Place } from "./messages.ts";
 
 export interface ScopePaths {
-  /** Folder of the page's files; read only. */
-  staticDir: string;
   /** Private folder of the sockets, and each of them: Deno wants exact socket paths. */
   socketDir: string;
   places: readonly Place[];
@@ -51,7 +49,6 @@ const IMPORTS = {
   code: "import_places",
   message: "Models that other programs keep there are not seen",
 };
-const PAGE = { code: "page", message: "The page's own files cannot be read again" };
 const SOCKETS = { code: "sockets", message: "Models cannot be reached on their private sockets" };
 const GATEWAY = { code: "gateway", message: "Nobody can be served there" };
 const DOORS = { code: "doors", message: "Loaded models get no port of their own there" };
@@ -59,16 +56,15 @@ const HUB = { code: "hub", message: "Nothing can be searched or downloaded there
 
 export function serverGrants(config: Config, paths: ScopePaths): Grant[] {
   const { home, modelsDirs, hosts } = config;
-  const { staticDir, socketDir, places, importRoots } = paths;
+  const { socketDir, places, importRoots } = paths;
   return [
     grant("read", home, HOME),
     ...modelsDirs.map((folder) => grant("read", folder, MODELS)),
     ...importRoots.map(({ path }) => grant("read", path, IMPORTS)),
-    grant("read", staticDir, PAGE),
     grant("read", socketDir, SOCKETS),
     grant("write", home, HOME),
     grant("write", socketDir, SOCKETS),
-    ...hosts.flatMap((host) => ownAddresses(host, config)),
+    ...hosts.flatMap((host, index) => ownAddresses(host, { config, isFirst: index === 0 })),
     ...places.map((place) =>
       grant(
         "net",
@@ -84,11 +80,14 @@ function grant(kind: Grant["kind"], value: string, costs: Grant["costs"]): Grant
   return { kind, value, costs };
 }
 
-function ownAddresses(host: string, config: Config): Grant[] {
+function ownAddresses(
+  host: string,
+  { config, isFirst }: { config: Config; isFirst: boolean },
+): Grant[] {
   const name = host.includes(":") ? `[${host}]` : host;
   const grants = [grant("net", `${name}:${config.port}`, GATEWAY)];
   // Port 0: any free one, for a door when all of its ports are taken.
-  const doors = new Set([0]);
+  const doors = new Set(isFirst ? [0] : []);
   for (let port = config.runtimePorts.first; port <= config.runtimePorts.last; port++) {
     doors.add(port);
   }

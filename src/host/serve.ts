@@ -56,7 +56,6 @@ export async function serve(options: ServeOptions): Promise<number> {
       platform: Deno.build.os,
       mayUse: mayUseSocket,
     }),
-    staticDir: join(options.programDir, "static"),
     findRuntime: runtimeFinder(options, { log, signal: ending.signal }),
     importRoots: importRootsOf(options, log),
     serverUrl: options.serverUrl,
