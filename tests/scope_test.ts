@@ -31,7 +31,7 @@ Deno.test("serverScope() lists every folder, address and socket, and grants noth
   assert.deepEqual(serverScope(CONFIG, PATHS), {
     read: [
       ...["/home/u/.zombie_model", "/data/models", "/home/u/.ollama/models"],
-      ...["/run/user/1/z"],
+      "/run/user/1/z",
     ],
     write: ["/home/u/.zombie_model", "/run/user/1/z"],
     net: [

@@ -26,6 +26,7 @@ import { createConnectionsProbe } from "./probes/connections_probe.ts";
 import { HostProbe } from "./probes/host_probe.ts";
 import { createProcessProbe } from "./probes/process_probe.ts";
 import { Processes } from "./processes.ts";
+import { workerModule } from "./program_files.ts";
 import { RuntimeKeeper, type RuntimeKeeperOptions } from "./runtime_keeper.ts";
 import { scopeWithin, startable } from "./rights.ts";
 import { serverGrants } from "./scope.ts";
@@ -114,7 +115,7 @@ export class Host implements AsyncDisposable {
       options.log.warn("Started with less than all rights", { missing: scope.missing.length });
     }
     this.#server = new ServerWorker({
-      url: options.serverUrl ?? import.meta.resolve("../server.ts"),
+      url: options.serverUrl ?? workerModule("server"),
       permissions: scope.permissions,
       log: options.log.for("server"),
       heartbeatLimitMs: options.heartbeatLimitMs,

@@ -17,7 +17,7 @@ import { UncaughtErrors } from "./uncaught_errors.ts";
 
 export interface ServeOptions {
   config: Config;
-  /** Folder of the sources; of the executable where compiled. */
+  /** Folder of the sources or of the bundle. */
   programDir: string;
   /** Where the private folder of the sockets is made. */
   socketBase: string;
@@ -99,6 +99,7 @@ function runtimeFinder(
   { log, signal }: { log: Log; signal: AbortSignal },
 ): RuntimeKeeperOptions["find"] {
   const { config } = options;
+  // A compiled program's own folder is inside of it: what users put beside it, lies beside the file.
   const folder = Deno.build.standalone ? dirname(Deno.execPath()) : options.programDir;
   return async (onProgress) => {
     const { findOrInstallRuntime } = await import("./install.ts");
