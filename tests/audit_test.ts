@@ -15,7 +15,6 @@ import { auditedServer } from "./support/audited_server.ts";
 import { eventReader } from "./support/event_reader.ts";
 import { TestHub } from "./support/hub.ts";
 import { bytesContent } from "./support/hub_content.ts";
-import { NOSY } from "./support/nosy_server.ts";
 import { putOllama } from "./support/other_programs.ts";
 import { type Access, grantsFor, readAudit } from "./support/permission_audit.ts";
 import { type ServerProcess, until } from "./support/server_process.ts";
@@ -250,41 +249,3 @@ function unused(grants: readonly Grant[], used: ReadonlySet<string>): string[] {
     !same.some(({ kind, value }) => used.has(`${kind} ${value}`))
   ).map(([name]) => name);
 }
-
-Deno.test("The audit sees a server that asks for more, which gets none of it", async () => {
-  await using dir = await tempDir();
-  const audit = join(dir.path, "audit.jsonl");
-  let scope: ScopeInfo;
-  let answers: Record<string, string>;
-  {
-    await using audited = await auditedServer({
-      dir: dir.path,
-      auditFile: audit,
-      serverUrl: import.meta.resolve("./support/nosy_server.ts"),
-    });
-    const { server } = audited;
-    scope = await server.json<ScopeInfo>("/admin/scope");
-    const path = join(server.home, "nosy.json");
-    answers = await until(() => {
-      try {
-        return JSON.parse(Deno.readTextFileSync(path));
-      } catch {
-        // Not yet, or not whole.
-        return null;
-      }
-    });
-  }
-  assert.deepEqual(Object.keys(answers), Object.keys(NOSY));
-  for (const [name, answer] of Object.entries(answers)) assert.match(answer, /^NotCapable: /, name);
-  const outside = readAudit(audit).accesses.filter((access) =>
-    grantsFor(access, scope.permissions).length === 0
-  );
-  const asked = new Set(outside.map(({ permission, value }) => `${permission} ${value}`));
-  for (
-    const one of [
-      // Starts of programs are not in it (Deno 2.9.6): that the server has none is layers_test.ts's.
-      ...["read /etc/passwd", "write /tmp/zombiecoder-nosy", "env HOME"],
-      ...["net 127.0.0.1:9", "sys hostname"],
-    ]
-  ) assert.ok(asked.has(one), `${one} is not among ${[...asked].join("; ")}`);
-});
