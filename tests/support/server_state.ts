@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import { instancesWith } from "./instance_processes.ts";
-import type { ServerProcess } from "./server_process.ts";
+import { type ServerProcess, until } from "./server_process.ts";
 import { OWN_FILES, treeSnapshot } from "./tree_snapshot.ts";
 
 /** Rows without what changes by itself while time passes. */
@@ -16,6 +16,7 @@ export async function serverState(
   server: ServerProcess,
   headers: Record<string, string> = {},
 ): Promise<string[]> {
+  await allListed(server, headers);
   const lines = treeSnapshot(join(server.home, ".."), { except: OWN_FILES });
   for (const path of ["models", "keys", "settings", "downloads", "requests"]) {
     const answer = await server.fetch(`/admin/${path}`, { headers });
@@ -29,4 +30,15 @@ export async function serverState(
   }
   const instances = instancesWith(join(server.home, ".."));
   return [...lines, `instances ${instances.toSorted().join(" ")}`];
+}
+
+/** The built-in model is written behind the start's back: until it is listed, something changes. */
+export async function allListed(
+  server: ServerProcess,
+  headers: Record<string, string> = {},
+): Promise<void> {
+  await until(async () => {
+    const models = await server.json<{ builtin: boolean }[]>("/admin/models", { headers });
+    return models.some(({ builtin }) => builtin);
+  });
 }
