@@ -26,7 +26,9 @@ async function main(): Promise<number> {
     const { size } = await Deno.stat(join(out, file));
     print(`${join(out, file)}  ${(size / 1e6).toFixed(2)} MB`);
   }
-  print(`Run it with: deno run ${BUNDLE_FLAGS.join(" ")} ${join(out, PROGRAM)}`);
+  print(
+    `Run it with: DENO_NO_UPDATE_CHECK=1 deno run ${BUNDLE_FLAGS.join(" ")} ${join(out, PROGRAM)}`,
+  );
   return 0;
 }
 
