@@ -22,7 +22,6 @@ const CONFIG = {
 } as unknown as Config;
 
 const PATHS = {
-  staticDir: "/app/static",
   socketDir: "/run/user/1/z",
   places: [{ socketPath: "/run/user/1/z/00.sock" }, { port: 40_000 }],
   importRoots: [{ program: "ollama", path: "/home/u/.ollama/models" }],
@@ -32,7 +31,7 @@ Deno.test("serverScope() lists every folder, address and socket, and grants noth
   assert.deepEqual(serverScope(CONFIG, PATHS), {
     read: [
       ...["/home/u/.zombie_model", "/data/models", "/home/u/.ollama/models"],
-      ...["/app/static", "/run/user/1/z"],
+      "/run/user/1/z",
     ],
     write: ["/home/u/.zombie_model", "/run/user/1/z"],
     net: [
@@ -114,7 +113,7 @@ async function attempt(mode: "scope" | "all", flags: string[]) {
   };
   const probe = new URL("support/scope_probe.ts", import.meta.url).pathname;
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", ...flags, "--no-lock", probe, JSON.stringify(input), mode, at("static")],
+    args: ["run", ...flags, "--no-lock", probe, JSON.stringify(input), mode],
     cwd: new URL("..", import.meta.url),
     env: { NO_COLOR: "1" },
     stdin: "null",

@@ -25,6 +25,7 @@ import { createConnectionsProbe } from "./probes/connections_probe.ts";
 import { HostProbe } from "./probes/host_probe.ts";
 import { createProcessProbe } from "./probes/process_probe.ts";
 import { Processes } from "./processes.ts";
+import { workerModule } from "./program_files.ts";
 import { RuntimeKeeper, type RuntimeKeeperOptions } from "./runtime_keeper.ts";
 import { serverScope } from "./scope.ts";
 import type { ServerLock } from "./server_lock.ts";
@@ -37,7 +38,6 @@ export interface HostOptions {
   log: Log;
   lock: ServerLock;
   sockets: SocketFolder;
-  staticDir: string;
   findRuntime: RuntimeKeeperOptions["find"];
   /** Where other programs keep models; none by default. */
   importRoots?: readonly ImportRoot[] | undefined;
@@ -91,14 +91,13 @@ export class Host implements AsyncDisposable {
       find: options.findRuntime,
       onChange: (runtime) => this.#post({ type: "runtime", runtime }),
     });
-    const { sockets, staticDir } = options;
+    const { sockets } = options;
     // Started again the server listens where it listened: clients know the port.
     const port = options.config.port || freePort(options.config.hosts);
     const config = { ...options.config, port };
     this.#server = new ServerWorker({
-      url: options.serverUrl ?? import.meta.resolve("../server.ts"),
+      url: options.serverUrl ?? workerModule("server"),
       permissions: serverScope(config, {
-        staticDir,
         socketDir: sockets.dir,
         places: sockets.places,
         importRoots: options.importRoots ?? [],

@@ -5,8 +5,6 @@ import { hubAddresses } from "../hub_hosts.ts";
 import type { ImportRoot, Place } from "./messages.ts";
 
 export interface ScopePaths {
-  /** Folder of the page's files; read only. */
-  staticDir: string;
   /** Private folder of the sockets, and each of them: Deno wants exact socket paths. */
   socketDir: string;
   places: readonly Place[];
@@ -19,7 +17,7 @@ export function serverScope(config: Config, paths: ScopePaths) {
   return {
     read: [
       ...[config.home, ...config.modelsDirs, ...paths.importRoots.map(({ path }) => path)],
-      ...[paths.staticDir, paths.socketDir],
+      paths.socketDir,
     ],
     write: [config.home, paths.socketDir],
     net: [

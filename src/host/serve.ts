@@ -16,7 +16,7 @@ import { UncaughtErrors } from "./uncaught_errors.ts";
 
 export interface ServeOptions {
   config: Config;
-  /** Folder of the sources; of the executable where compiled. */
+  /** Folder of the sources or of the bundle. */
   programDir: string;
   /** Where the private folder of the sockets is made. */
   socketBase: string;
@@ -54,7 +54,6 @@ export async function serve(options: ServeOptions): Promise<number> {
       home: config.home,
       platform: Deno.build.os,
     }),
-    staticDir: join(options.programDir, "static"),
     findRuntime: runtimeFinder(options, { log, signal: ending.signal }),
     importRoots: importRootsOf(options, log),
     serverUrl: options.serverUrl,
@@ -98,6 +97,7 @@ function runtimeFinder(
   { log, signal }: { log: Log; signal: AbortSignal },
 ): RuntimeKeeperOptions["find"] {
   const { config } = options;
+  // A compiled program's own folder is inside of it: what users put beside it, lies beside the file.
   const folder = Deno.build.standalone ? dirname(Deno.execPath()) : options.programDir;
   return async (onProgress) => {
     const { findOrInstallRuntime } = await import("./install.ts");
