@@ -49,7 +49,7 @@ function byteLength(text: string): number {
 }
 
 // FNV-1a, twice: a short name that differs with the home, no secret.
-function nameHash(text: string): string {
+export function nameHash(text: string): string {
   let [low, high] = [0x811c9dc5, 0x9dc5811c];
   for (const byte of new TextEncoder().encode(text)) {
     low = Math.imul(low ^ byte, 0x01000193) >>> 0;
