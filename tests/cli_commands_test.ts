@@ -73,9 +73,9 @@ Deno.test("Every command prints JSON when asked", async () => {
   for (const shell of ["bash", "zsh", "fish"]) await json("completions", shell);
   await json("version");
   await json("help");
-  // `search` with the Hub at hand is cli_pull_test.ts's.
+  // `search` with the Hub at hand is cli_pull_test.ts's, a window app_window_test.ts's.
   const others = COMMANDS.map(({ name }) => name).filter((name) => !seen.has(name));
-  assert.deepEqual(others, ["serve", "search"]);
+  assert.deepEqual(others, ["serve", "search", "app"]);
 });
 
 /** An object a line. */

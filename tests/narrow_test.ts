@@ -10,7 +10,7 @@ import { HELLO_SENTENCE } from "../src/models/hello_model.ts";
 import { cli, cliEnv } from "./support/cli.ts";
 import { testRuntime } from "./support/llama_server.ts";
 import { modelProcesses } from "./support/model_processes.ts";
-import { startProgram } from "./support/program.ts";
+import { fromSource, startProgram } from "./support/program.ts";
 import { startServer, until } from "./support/server_process.ts";
 import { tempDir } from "./support/temp_dir.ts";
 
@@ -184,7 +184,7 @@ Deno.test("Without what it needs to start it ends with one line, and never asks"
     ],
   ];
   for (const [flags, message] of table) {
-    await using program = startProgram([...args, "--port", "0"], {}, flags);
+    await using program = startProgram([...args, "--port", "0"], {}, fromSource(flags));
     const { code } = await program.ended;
     assert.equal(code, 1, program.stderr);
     assert.match(program.stderr, message);

@@ -28,6 +28,8 @@ export interface ServeOptions {
   /** As those of `HostOptions`. */
   serverUrl?: string;
   heartbeatLimitMs?: number;
+  /** Called once, after the line that says so. */
+  onReady?(address: string): void;
   io: { out(text: string): void; err(text: string): void };
 }
 
@@ -60,7 +62,10 @@ export async function serve(options: ServeOptions): Promise<number> {
     importRoots: importRootsOf(options, log),
     serverUrl: options.serverUrl,
     heartbeatLimitMs: options.heartbeatLimitMs,
-    onReady: (address) => io.out(`ZombieCoder is ready at ${address}\n`),
+    onReady: (address) => {
+      io.out(`ZombieCoder is ready at ${address}\n`);
+      options.onReady?.(address);
+    },
   });
   await host.start();
   try {
