@@ -8,6 +8,7 @@ import { bundleProgram, ROOT } from "./bundle_program.ts";
 import { baseFor, type BaseProgram, deno, unavailable } from "./base_program.ts";
 import { compileArgs } from "./compile_args.ts";
 import { icon } from "./icon.ts";
+import { licenceTexts } from "./licences.ts";
 import { writeManifest } from "./manifest.ts";
 import { packRuntime } from "./runtime_archive.ts";
 import { sbom } from "./sbom.ts";
@@ -57,6 +58,7 @@ async function main(): Promise<number> {
     await printSize(output, base);
   }
   await writeManifest(out, names);
+  await Deno.writeTextFile(join(out, "LICENSES.txt"), await licenceTexts(program.packages));
   await Deno.writeTextFile(join(out, "sbom.cdx.json"), `${JSON.stringify(bill, null, 2)}\n`);
   for (const [name, triple] of names) {
     if (triple === Deno.build.target) await checkRuns(join(out, name));
