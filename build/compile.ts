@@ -28,6 +28,11 @@ interface Wishes {
 
 async function main(): Promise<number> {
   const { targets, forThisMachine, withRuntime, out } = readArguments();
+  // First, since nothing can be made without them.
+  const bases = new Map<Target, BaseProgram | null>();
+  for (const target of targets) {
+    bases.set(target, await baseFor(target, { isOnly: targets.length === 1 }));
+  }
   const bundle = join(out, "bundle");
   const program = await bundleProgram(bundle);
   const runtime = withRuntime === null
@@ -45,7 +50,7 @@ async function main(): Promise<number> {
   for (const target of targets) {
     const name = forThisMachine ? ownName(target) : target.file;
     const output = join(out, name);
-    const base = await baseFor(target, { isOnly: targets.length === 1 });
+    const base = bases.get(target) ?? null;
     const args = compileArgs({
       target,
       scripts: program.scripts,
