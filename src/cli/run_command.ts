@@ -49,6 +49,9 @@ const COMMANDS: Readonly<Record<string, () => Promise<RunCommand>>> = {
   async connect() {
     return (await import("./connect.ts")).printConnection;
   },
+  async runtime() {
+    return (await import("./runtime.ts")).manageRuntimes;
+  },
   async completions() {
     return (await import("./completions.ts")).printCompletions;
   },

@@ -15,12 +15,12 @@ import type {
   NewKeyRow,
   OsInfo,
   RequestRow,
-  RuntimeDevice,
   RuntimeInfo,
   SettingRow,
   SystemInfo,
 } from "../api_types.ts";
 import { MODEL_SETTINGS } from "../models/model_settings.ts";
+import { RUNTIME_DEVICE } from "./runtime_shapes.ts";
 import {
   ANYTHING,
   COUNT,
@@ -135,12 +135,7 @@ const RUNTIME = shapeOf<RuntimeInfo>({
   build: orNull(COUNT),
   version: orNull(TEXT),
   source: orNull(word("flag", "bundled", "installed", "path")),
-  devices: listOf(shapeOf<RuntimeDevice>({
-    name: TEXT,
-    description: TEXT,
-    total_bytes: COUNT,
-    free_bytes: COUNT,
-  })),
+  devices: listOf(RUNTIME_DEVICE),
   activity: orNull(TEXT),
   progress: orNull(NUMBER),
   error: orNull(named("Error")),

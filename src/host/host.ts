@@ -7,6 +7,7 @@ import { AppError, messageOf } from "../errors.ts";
 import { within } from "../within.ts";
 import { type Log, LOG_LEVELS, type LogEntry } from "../log.ts";
 import { activeCage, findCageTools } from "./cage.ts";
+import type { BuildGuard } from "./build_check.ts";
 import { freePort } from "./free_port.ts";
 import { buildCommand, type LaunchCommand } from "./launch.ts";
 import type {
@@ -26,6 +27,7 @@ import { HostProbe } from "./probes/host_probe.ts";
 import { createProcessProbe } from "./probes/process_probe.ts";
 import { Processes } from "./processes.ts";
 import { RuntimeKeeper, type RuntimeKeeperOptions } from "./runtime_keeper.ts";
+import type { Runtimes, RuntimesOptions } from "./runtimes.ts";
 import { serverScope } from "./scope.ts";
 import type { ServerLock } from "./server_lock.ts";
 import { ServerWorker } from "./server_worker.ts";
@@ -39,6 +41,10 @@ export interface HostOptions {
   sockets: SocketFolder;
   staticDir: string;
   findRuntime: RuntimeKeeperOptions["find"];
+  /** Loaded when somebody first asks for the builds. */
+  runtimes(given: Pick<RuntimesOptions, "keeper" | "running" | "facts">): Promise<Runtimes>;
+  /** What `findRuntime` saw of installed builds. */
+  guard: BuildGuard;
   /** Where other programs keep models; none by default. */
   importRoots?: readonly ImportRoot[] | undefined;
   /** The module that the server runs; by default `server.ts`. */
@@ -69,6 +75,7 @@ export class Host implements AsyncDisposable {
   readonly #connections = createConnectionsProbe();
   readonly #processes: Processes;
   readonly #runtime: RuntimeKeeper;
+  #runtimes: Promise<Runtimes> | null = null;
   readonly #server: ServerWorker;
   readonly #failed = Promise.withResolvers<never>();
   #watch: ReturnType<typeof setInterval> | null = null;
@@ -250,13 +257,38 @@ export class Host implements AsyncDisposable {
       await this.#runtime.get({ retry });
       return this.#runtime.info;
     },
+    runtimes: async () => (await this.#builds()).list(),
+    installRuntime: async (params: HostCalls["installRuntime"]["params"]) => {
+      const { variant, latest, unverified } = params;
+      return (await this.#builds()).install({
+        variant: variant === null ? null : String(variant),
+        latest: latest === true,
+        unverified: unverified === true,
+      });
+    },
+    useRuntime: async ({ name }: HostCalls["useRuntime"]["params"]) =>
+      (await this.#builds()).use(String(name)),
+    removeRuntime: async ({ name }: HostCalls["removeRuntime"]["params"]) =>
+      (await this.#builds()).remove(String(name)),
     departed: async ({ connections }: HostCalls["departed"]["params"]) => ({
       departed: await this.#connections.departed(connections),
     }),
   };
 
+  #builds(): Promise<Runtimes> {
+    return this.#runtimes ??= this.#options.runtimes({
+      keeper: this.#runtime,
+      running: () => this.#processes.programs(),
+      facts: async () => {
+        const { offerFacts } = await import("./offer_facts.ts");
+        return await offerFacts(this.#probe);
+      },
+    });
+  }
+
   async #command(launch: LaunchSpec): Promise<WantedProcess> {
     const runtime = await this.#runtime.get({ retry: true });
+    await this.#options.guard.check(runtime);
     const { config, sockets } = this.#options;
     if (config.cage === "require" && activeCage() === null) {
       throw new AppError(

@@ -1,7 +1,7 @@
 // All that crosses between the host (may start programs) and the server (handles the network).
 // The host trusts none of it: `launch.ts` and `host.ts` check each value before they act on it.
 
-import type { HostReading, RuntimeInfo } from "../api_types.ts";
+import type { HostReading, RuntimeInfo, RuntimeList } from "../api_types.ts";
 import type { Config } from "../config.ts";
 import type { AppErrorData } from "../errors.ts";
 import type { LogEntry } from "../log.ts";
@@ -128,8 +128,24 @@ export interface HostCalls {
   reap: { params: { rows: LeftoverProcess[] }; result: { killed: number[] } };
   /** Waits until a runtime is found or installed; the error says what to install by hand. */
   runtime: { params: { retry: boolean }; result: RuntimeInfo };
+  /** The builds that are here, and those that could be. */
+  runtimes: { params: Record<string, never>; result: RuntimeList };
+  /** Begins an installation; `job` tells how far it is. */
+  installRuntime: { params: InstallRuntimeParams; result: RuntimeList };
+  /** By a name of the list, or `auto` for the usual order. */
+  useRuntime: { params: { name: string }; result: RuntimeList };
+  removeRuntime: { params: { name: string }; result: RuntimeList };
   /** Which of these client connections are gone: see `gateway/departures.ts`. */
   departed: { params: { connections: ClientConnection[] }; result: { departed: number[] } };
+}
+
+export interface InstallRuntimeParams {
+  /** Of the list; null = the recommended one. */
+  variant: string | null;
+  /** The newest one instead of the one whose digest we know. */
+  latest: boolean;
+  /** Take it though nothing but its own server vouches for it. */
+  unverified: boolean;
 }
 
 /** A TCP connection as the server sees it. */
