@@ -3,7 +3,7 @@ import { basename, delimiter, dirname, join } from "node:path";
 import { AppError } from "../src/errors.ts";
 import { PINNED_TAG } from "../src/host/install_github.ts";
 import { tarGz, zip } from "./support/archive_writer.ts";
-import { testRuntime } from "./support/llama_server.ts";
+import { realBuildArchive } from "./support/real_build.ts";
 import { archive, CPU, GPU, InstallCase as Case, INSTALLED } from "./support/install_case.ts";
 import { ReleaseApi, sha256 } from "./support/release_api.ts";
 import {
@@ -142,18 +142,7 @@ Deno.test("githubSource() installs the pinned build and writes down where it cam
 
 Deno.test("githubSource() installs a real build that then runs", async () => {
   await using t = await Case.open();
-  const real = dirname(await testRuntime());
-  const files = await Array.fromAsync(Deno.readDir(real));
-  const entries = await Promise.all(
-    files.filter(({ name }) => /^(lib|ld-).*so|^llama-server$/.test(name)).map(async (
-      { name },
-    ) => ({
-      name: `llama-b11118/${name}`,
-      content: await Deno.readFile(join(real, name)),
-      mode: (await Deno.stat(join(real, name))).mode! & 0o777,
-    })),
-  );
-  const bytes = tarGz(entries);
+  const bytes = await realBuildArchive(PINNED_TAG);
   t.api.add(PINNED_TAG, { [CPU]: bytes });
   const runtime = await t.find({ sources: [t.source({ "ubuntu-x64.tar.gz": sha256(bytes) })] });
   assert.equal(runtime.path, t.installed);
