@@ -69,10 +69,18 @@ Deno.test("buildCommand() adds for each placement what it needs and no more", ()
     [{ contextTokens: 4_096, parallel: 4 }, ["16384", "4"]],
     // Whoever sets the level of the log himself has it.
     [{ extraArgs: ["-lv", "3"] }, ["3"]],
+    [{ extraArgs: ["--warmup"] }, ["--warmup"]],
   ];
   for (const [change, expected] of table) {
     assert.deepEqual(added(argsFor(change), base), expected, JSON.stringify(change));
   }
+});
+
+Deno.test("buildCommand() does without its own flag where the user has set that one", () => {
+  assert.ok(argsFor({}).includes("--no-warmup"));
+  assert.ok(!argsFor({ extraArgs: ["--warmup"] }).includes("--no-warmup"));
+  const args = argsFor({ extraArgs: ["--verbosity", "3"] });
+  assert.ok(!args.includes("-lv"));
 });
 
 Deno.test("buildCommand() places layers by the devices that the build sees", () => {

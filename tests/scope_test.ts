@@ -249,7 +249,7 @@ Deno.test("A link in the home is no model, and no setting leads out of it", asyn
       const load = await server.post("/admin/models/mine/load", {});
       const text = await load.text();
       assert.equal(load.status, 400, `${JSON.stringify(change)}: ${text}`);
-      assert.match(text, /it is not a file in the models folders/);
+      assert.match(text, /it is not a model file in the models folders/);
       const reset = await settings({ lora: [], draft_model: null });
       assert.equal(reset.status, 200, reset.text);
     }

@@ -25,6 +25,7 @@ export interface LaunchContext {
 /** What `LLAMA_SERVER_ROUTER_PORT` says does not matter: that it is there switches the watchdog on stdin on. */
 const WATCHDOG = { LLAMA_SERVER_ROUTER_PORT: "1" };
 
+const WARMUP_FLAGS = ["--warmup"];
 const VERBOSITY_FLAGS = ["-lv", "--verbosity", "--log-verbosity"];
 
 const HEX_32 = /^[0-9a-f]{32}$/;
@@ -55,11 +56,11 @@ export function buildCommand(launch: LaunchSpec, context: LaunchContext): Launch
   args.must("-b", String(launch.batchTokens));
   args.must("-ub", String(launch.ubatchTokens));
   args.may("--cache-ram", String(launch.cacheRamMiB));
+  // Whoever sets one of these has it: the same flag never stands there twice.
+  const isSet = (names: readonly string[]) => launch.extraArgs.some((arg) => names.includes(arg));
   // The first answer warms what a warm-up would, and comes sooner.
-  args.may("--no-warmup");
-  if (!launch.extraArgs.some((arg) => VERBOSITY_FLAGS.includes(arg))) {
-    args.may("-lv", String(launch.logVerbosity));
-  }
+  if (!isSet(WARMUP_FLAGS)) args.may("--no-warmup");
+  if (!isSet(VERBOSITY_FLAGS)) args.may("-lv", String(launch.logVerbosity));
   addOffload(args, launch, context);
   if (launch.cacheTypeK !== null) args.must("-ctk", launch.cacheTypeK);
   if (launch.cacheTypeV !== null) args.must("-ctv", launch.cacheTypeV);
