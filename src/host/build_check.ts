@@ -24,6 +24,8 @@ interface Seen {
 }
 
 const DEEPEST = 4;
+/** Times of a change are whole seconds here: one of this moment does not tell of the next change. */
+const UNSETTLED_MS = 2_000;
 
 /** Remembers what it saw: the first look hashes llama-server, later ones read no file that is as it was. */
 export class BuildGuard {
@@ -41,7 +43,9 @@ export class BuildGuard {
       await checkHash(folder, { name: SERVER_FILE, sha256: record.serverSha256 });
     } else {
       for (const [name, stamp] of stamps) {
-        if (seen.stamps.get(name) !== stamp) await checkFile(folder, { name, record });
+        if (stamp === "" || seen.stamps.get(name) !== stamp) {
+          await checkFile(folder, { name, record });
+        }
       }
     }
     this.#seen.set(folder, { record, stamps });
@@ -86,14 +90,16 @@ function stampsOf(folder: string, record: BuildRecord): Stamps {
   } catch (error) {
     throw changed(folder, messageOf(error));
   }
+  const nowMs = Date.now();
   files.delete(RECORD);
   files.delete(UNFINISHED);
   const stamps = new Map<string, string>();
   for (const [name, { isFile, size, mtime, ctime, ino }] of files) {
     if (!isFile || record.files[name] !== size) throw changed(folder, name);
     // Who may write a file may set its time, but not the one at which that was done.
-    const done = record.hashes === undefined ? null : ctime?.getTime();
-    stamps.set(name, `${ino} ${size} ${mtime?.getTime()} ${done}`);
+    const doneMs = record.hashes === undefined ? null : ctime?.getTime() ?? null;
+    const isSettled = doneMs === null || nowMs - doneMs > UNSETTLED_MS;
+    stamps.set(name, isSettled ? `${ino} ${size} ${mtime?.getTime()} ${doneMs}` : "");
   }
   const missing = Object.keys(record.files).find((name) => !files.has(name));
   if (missing !== undefined) throw changed(folder, missing);
