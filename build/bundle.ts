@@ -2,12 +2,11 @@
 
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { bundleProgram, PROGRAM, ROOT } from "./bundle_program.ts";
+import { bundleProgram, PROGRAM, ROOT, RUN_COMMAND } from "./bundle_program.ts";
 import { packRuntime } from "./runtime_archive.ts";
 import { BuildFailure, print, runBuild, WrongArguments } from "./step.ts";
 import { TARGETS } from "./targets.ts";
 import { RUNTIME_ARCHIVE } from "../src/host/embedded_runtime.ts";
-import { BUNDLE_FLAGS } from "../src/host/program_files.ts";
 
 const USAGE = "Usage: deno task bundle [--out DIR] [--with-runtime DIR]";
 
@@ -27,7 +26,7 @@ async function main(): Promise<number> {
     print(`${join(out, file)}  ${(size / 1e6).toFixed(2)} MB`);
   }
   print(
-    `Run it with: DENO_NO_UPDATE_CHECK=1 deno run ${BUNDLE_FLAGS.join(" ")} ${join(out, PROGRAM)}`,
+    `Run it with: ${RUN_COMMAND} ${join(out, PROGRAM)}`,
   );
   return 0;
 }

@@ -3,7 +3,7 @@
 
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { WORKERS } from "../src/host/program_files.ts";
+import { BUNDLE_FLAGS, WORKERS } from "../src/host/program_files.ts";
 import { BuildFailure, runDeno } from "./step.ts";
 import { type BundledModules, readModules, withoutThisMachine } from "./bundled_modules.ts";
 
@@ -16,6 +16,12 @@ export interface BundledProgram extends BundledModules {
 
 /** The script that is run; its Workers' are named by `WORKERS`. */
 export const PROGRAM = "zombiecoder.js";
+
+/** Without the variable Deno would ask now and then whether there is a newer one of it. */
+export const RUN_COMMAND = `DENO_NO_UPDATE_CHECK=1 deno run ${BUNDLE_FLAGS.join(" ")}`;
+
+/** So that the script can be called by its name, where a Deno is in PATH. */
+const HOW_TO_RUN = `#!/usr/bin/env -S ${RUN_COMMAND}\n`;
 
 /** Fills `folder`, which is made anew. */
 export async function bundleProgram(folder: string): Promise<BundledProgram> {
@@ -31,8 +37,10 @@ export async function bundleProgram(folder: string): Promise<BundledProgram> {
     const modules = readModules(text);
     for (const file of modules.files) files.add(file);
     for (const [name, path] of modules.packages) packages.set(name, path);
-    await Deno.writeTextFile(join(folder, script), withoutThisMachine(text));
+    const first = script === PROGRAM ? HOW_TO_RUN : "";
+    await Deno.writeTextFile(join(folder, script), first + withoutThisMachine(text));
   }
+  if (Deno.build.os !== "windows") await Deno.chmod(join(folder, PROGRAM), 0o755);
   return { scripts: [...sources.keys()], files, packages };
 }
 

@@ -1,7 +1,5 @@
 // What a bundle says about itself: esbuild writes each module's path above it, as it was on this machine.
 
-import { join } from "node:path";
-
 export interface BundledModules {
   /** Of this project, by their paths in it. */
   files: Set<string>;
@@ -19,7 +17,7 @@ export function readModules(text: string): BundledModules {
   for (const [, path] of text.matchAll(/^\/\/ (\S+\.\w+)$/gm)) {
     const found = PACKAGE.exec(path!);
     if (found !== null) packages.set(`${found[2]}@${found[3]}`, found[1]!);
-    else if (!path!.startsWith("..")) files.add(join(path!));
+    else if (!path!.startsWith("..")) files.add(path!);
   }
   return { files, packages };
 }

@@ -8,6 +8,7 @@ import { bundleProgram, ROOT } from "./bundle_program.ts";
 import { baseFor, type BaseProgram, deno, unavailable } from "./base_program.ts";
 import { compileArgs } from "./compile_args.ts";
 import { icon } from "./icon.ts";
+import { licenceTexts } from "./licences.ts";
 import { writeManifest } from "./manifest.ts";
 import { packRuntime } from "./runtime_archive.ts";
 import { sbom } from "./sbom.ts";
@@ -27,6 +28,11 @@ interface Wishes {
 
 async function main(): Promise<number> {
   const { targets, forThisMachine, withRuntime, out } = readArguments();
+  // First, since nothing can be made without them.
+  const bases = new Map<Target, BaseProgram | null>();
+  for (const target of targets) {
+    bases.set(target, await baseFor(target, { isOnly: targets.length === 1 }));
+  }
   const bundle = join(out, "bundle");
   const program = await bundleProgram(bundle);
   const runtime = withRuntime === null
@@ -44,7 +50,7 @@ async function main(): Promise<number> {
   for (const target of targets) {
     const name = forThisMachine ? ownName(target) : target.file;
     const output = join(out, name);
-    const base = await baseFor(target, { isOnly: targets.length === 1 });
+    const base = bases.get(target) ?? null;
     const args = compileArgs({
       target,
       scripts: program.scripts,
@@ -57,6 +63,7 @@ async function main(): Promise<number> {
     await printSize(output, base);
   }
   await writeManifest(out, names);
+  await Deno.writeTextFile(join(out, "LICENSES.txt"), await licenceTexts(program.packages));
   await Deno.writeTextFile(join(out, "sbom.cdx.json"), `${JSON.stringify(bill, null, 2)}\n`);
   for (const [name, triple] of names) {
     if (triple === Deno.build.target) await checkRuns(join(out, name));

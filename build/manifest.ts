@@ -4,7 +4,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { VERSION } from "../src/version.ts";
-import { print, runBuild, WrongArguments } from "./step.ts";
+import { BuildFailure, print, runBuild, WrongArguments } from "./step.ts";
 import { TARGETS } from "./targets.ts";
 
 export interface Manifest {
@@ -12,15 +12,11 @@ export interface Manifest {
   files: { name: string; target: string; sizeBytes: number; sha256: string }[];
 }
 
-/** Of the given files, and of those with a release's names, as they lie in `folder`. */
+/** Of these files, by name and target, as far as they are in `folder`. */
 export async function writeManifest(
   folder: string,
-  others: ReadonlyMap<string, string> = new Map(),
+  targets: ReadonlyMap<string, string>,
 ): Promise<Manifest> {
-  const targets = new Map([
-    ...others,
-    ...TARGETS.map(({ file, triple }) => [file, triple] as const),
-  ]);
   const files: Manifest["files"] = [];
   for (const [name, target] of targets) {
     const read = await readSum(join(folder, name));
@@ -53,7 +49,13 @@ async function readSum(path: string): Promise<{ sizeBytes: number; sha256: strin
 async function main(): Promise<number> {
   const [folder] = Deno.args;
   if (folder === undefined) throw new WrongArguments("Usage: build/manifest.ts DIR");
-  for (const { name, sha256 } of (await writeManifest(folder)).files) print(`${sha256}  ${name}`);
+  const targets = new Map(TARGETS.map(({ file, triple }) => [file, triple] as const));
+  const { files } = await writeManifest(folder, targets);
+  const missing = [...targets.keys()].filter((name) => !files.some((file) => file.name === name));
+  if (missing.length > 0) {
+    throw new BuildFailure(`Cannot find ${missing.join(", ")} in "${folder}"`);
+  }
+  for (const { name, sha256 } of files) print(`${sha256}  ${name}`);
   return 0;
 }
 

@@ -75,6 +75,13 @@ Deno.test("The bundle serves the page and answers from an empty folder, with no 
   await checkServes(command, place);
   const said = await place.run(command, ["version"]);
   assert.deepEqual(said, { code: 0, text: `zombiecoder ${await version()}\n` });
+  // By its own first line, where a Deno is found.
+  if (Deno.build.os !== "windows") {
+    await Deno.symlink(Deno.execPath(), join(place.path, "bin", "deno"));
+    const script = command.at(-1)!;
+    await Deno.chmod(script, 0o755);
+    assert.deepEqual(await place.run([script], ["version"]), said);
+  }
   const help = await place.run(command, ["help"]);
   assert.match(help.text, /^Usage: zombiecoder \[COMMAND\]/);
 });

@@ -33,6 +33,7 @@ export async function emptyPlace(): Promise<EmptyPlace> {
   });
   const way = `http://127.0.0.1:${proxy.addr.port}`;
   const env = {
+    ...{ USERPROFILE: at("home"), TEMP: at("tmp"), TMP: at("tmp") },
     ...{ HOME: at("home"), XDG_RUNTIME_DIR: at("run"), DENO_DIR: at("deno"), TMPDIR: at("tmp") },
     // No llama-server is found there.
     PATH: at("bin"),
@@ -83,9 +84,11 @@ export async function checkServes(command: readonly string[], place: EmptyPlace)
   // The catalogue is inside, too; what the Hub has to say of it is asked for when somebody looks.
   assert.ok(JSON.parse(await text(`${url}/admin/catalogue`)).length > 5);
   program.kill("SIGTERM");
-  assert.equal((await program.ended).code, 0, program.stderr);
+  const { code } = await program.ended;
+  // Windows has no signal that a program could answer.
+  if (Deno.build.os !== "windows") assert.equal(code, 0, program.stderr);
   assert.equal(program.stderr, "");
-  assert.deepEqual(instancesWith(place.path), []);
+  if (Deno.build.os === "linux") assert.deepEqual(instancesWith(place.path), []);
   assert.deepEqual([...Deno.readDirSync(place.cwd)], []);
   assert.deepEqual([...Deno.readDirSync(join(place.path, "tmp"))], []);
   assert.deepEqual(place.wentOut.filter((way) => !/huggingface\.co/.test(way)), []);
