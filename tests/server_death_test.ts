@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { writeTestModel } from "../src/models/hello_model.ts";
 import { ENDLESS_MODEL } from "./support/gguf_files.ts";
-import { instancesWith } from "./support/instance_processes.ts";
+import { instancesWith, startedWith } from "./support/instance_processes.ts";
 import { isAlive } from "./support/model_processes.ts";
 import { generate, MOMENTS } from "./support/moments.ts";
 import { type ServerProcess, startServer, until } from "./support/server_process.ts";
@@ -47,7 +47,7 @@ Deno.test("A server that dies of an uncaught error is back within a second, with
     await until(() => answers(server), 3_000);
     const backMs = performance.now() - startedMs;
     assert.ok(backMs < 1_000, `${word}: ${Math.round(backMs)} ms`);
-    assert.deepEqual(instancesWith(sockets), []);
+    assert.deepEqual(startedWith(sockets), []);
     await generate(server);
     const after = await server.json<{ id: string; port: number }[]>("/admin/models");
     assert.equal(after.find(({ id }) => id === "hello")!.port, door, "the door is free again");
@@ -101,5 +101,5 @@ Deno.test("A server that hangs ends the program with code 1, and its processes w
   assert.ok(endMs > 2_000 && endMs < 6_000, `${Math.round(endMs)} ms`);
   assert.match(server.stderr, /^The server showed no life for 3 seconds$/m);
   assert.equal(isAlive(pid!), false);
-  assert.deepEqual(instancesWith(sockets), []);
+  assert.deepEqual(startedWith(sockets), []);
 });

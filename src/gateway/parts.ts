@@ -1,6 +1,6 @@
 // All that the gateway's routes work with, made by `server.ts` and passed in.
 
-import type { RuntimeInfo } from "../api_types.ts";
+import type { CageInfo, RuntimeInfo } from "../api_types.ts";
 import type { Config } from "../config.ts";
 import type { Hardware } from "../hardware/hardware.ts";
 import type { Log } from "../log.ts";
@@ -50,6 +50,7 @@ export interface Parts {
   keys: ApiKeys;
   orchestrator: Orchestrator;
   runtime(): RuntimeInfo;
+  cage(): CageInfo;
   events: Events;
   requests: Requests;
   metrics: Metrics;

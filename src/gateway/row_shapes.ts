@@ -151,7 +151,7 @@ const SYSTEM = shapeOf<SystemInfo>({
   disk: shapeOf<SystemInfo["disk"]>({ free_bytes: orNull(COUNT) }),
   os: orNull(OS),
   runtime: RUNTIME,
-  cage: shapeOf<SystemInfo["cage"]>({ mode: TEXT, active: orNull(TEXT) }),
+  cage: shapeOf<SystemInfo["cage"]>({ mode: TEXT, active: orNull(TEXT), reason: orNull(TEXT) }),
   version: TEXT,
 });
 

@@ -1,20 +1,24 @@
 // Answers the server's messages and keeps the server alive: the only side that starts programs.
 // It takes no input but the command line and the messages, and checks each of those.
 
+import { join } from "node:path";
 import type { HostReading } from "../api_types.ts";
 import type { Config } from "../config.ts";
 import { AppError, messageOf } from "../errors.ts";
 import { within } from "../within.ts";
 import { type Log, LOG_LEVELS, type LogEntry } from "../log.ts";
-import { activeCage, findCageTools } from "./cage.ts";
+import { findCageTools } from "./cage.ts";
+import { CageKeeper } from "./cage_keeper.ts";
+import { type CagePrograms, findCagePrograms, probeCage } from "./cage_probe.ts";
+import { type PreparedLaunch, prepareLaunch } from "./caged_launch.ts";
 import { freePort } from "./free_port.ts";
-import { buildCommand, type LaunchCommand } from "./launch.ts";
+import { InstanceSocket } from "./instance_socket.ts";
 import type {
   HostCallName,
   HostCalls,
   ImportRoot,
   LaunchSpec,
-  Place,
+  StartedProcess,
   ToHost,
   ToServer,
 } from "./messages.ts";
@@ -29,7 +33,7 @@ import { RuntimeKeeper, type RuntimeKeeperOptions } from "./runtime_keeper.ts";
 import { serverScope } from "./scope.ts";
 import type { ServerLock } from "./server_lock.ts";
 import { ServerWorker } from "./server_worker.ts";
-import { removeSocket, type SocketFolder } from "./socket_folder.ts";
+import type { SocketFolder } from "./socket_folder.ts";
 
 export interface HostOptions {
   config: Config;
@@ -41,18 +45,14 @@ export interface HostOptions {
   findRuntime: RuntimeKeeperOptions["find"];
   /** Where other programs keep models; none by default. */
   importRoots?: readonly ImportRoot[] | undefined;
+  /** What cages are made of; by default what this system has. */
+  cagePrograms?: CagePrograms | undefined;
   /** The module that the server runs; by default `server.ts`. */
   serverUrl?: string | undefined;
   /** A server that is silent for so long hangs. */
   heartbeatLimitMs?: number | undefined;
   /** The gateway listens: called once, however often the server starts again. */
   onReady(address: string): void;
-}
-
-interface WantedProcess {
-  program: string;
-  command: LaunchCommand;
-  place: Place;
 }
 
 const READING_INTERVAL_MS = 2_000;
@@ -69,6 +69,7 @@ export class Host implements AsyncDisposable {
   readonly #connections = createConnectionsProbe();
   readonly #processes: Processes;
   readonly #runtime: RuntimeKeeper;
+  readonly #cages: CageKeeper;
   readonly #server: ServerWorker;
   readonly #failed = Promise.withResolvers<never>();
   #watch: ReturnType<typeof setInterval> | null = null;
@@ -82,10 +83,23 @@ export class Host implements AsyncDisposable {
   constructor(options: HostOptions) {
     this.#options = options;
     this.#failed.promise.catch(() => {});
+    const tools = findCageTools(this.#platform);
     this.#processes = new Processes({
       log: options.log.for("processes"),
       probe: createProcessProbe(),
-      tools: findCageTools(this.#platform),
+      tools,
+    });
+    this.#cages = new CageKeeper({
+      mode: options.config.cage,
+      probe: (runtime) =>
+        probeCage({
+          platform: this.#platform,
+          programs: options.cagePrograms ?? findCagePrograms(this.#platform, null),
+          tools,
+          runtime,
+          folder: join(options.config.runtimeHome, "cage"),
+        }),
+      onChange: (cage) => this.#post({ type: "cage", cage }),
     });
     this.#runtime = new RuntimeKeeper({
       find: options.findRuntime,
@@ -187,15 +201,22 @@ export class Host implements AsyncDisposable {
   }
 
   #onListening(name: string, port: number): void {
+    this.#post({ type: "cage", cage: this.#cages.info });
     if (this.#isReady) return this.#post({ type: "runtime", runtime: this.#runtime.info });
     this.#isReady = true;
     const address = `http://${name.includes(":") ? `[${name}]` : name}:${port}`;
     this.#options.lock.note({ address, pid: Deno.pid });
     this.#options.onReady(address);
     // Not before: what a user waits for first is the page.
-    void this.#runtime.get({ retry: false }).catch((error) => {
-      this.#options.log.warn("No runtime", { reason: messageOf(error) });
-    });
+    void this.#prepareRuntime();
+  }
+
+  async #prepareRuntime(): Promise<void> {
+    try {
+      await this.#cages.for(await this.#runtime.get({ retry: false }));
+    } catch (error) {
+      this.#options.log.warn("Models cannot be loaded", { reason: messageOf(error) });
+    }
   }
 
   async #answer<K extends HostCallName>(
@@ -223,22 +244,17 @@ export class Host implements AsyncDisposable {
   readonly #calls = {
     start: async ({ id, launch }: HostCalls["start"]["params"]) => {
       const life = this.#life;
-      const { program, command, place } = await this.#command(launch);
+      const prepared = await this.#prepare(launch);
       if (life !== this.#life) throw new AppError("cancelled", "The server that asked is gone");
-      if ("socketPath" in place) removeSocket(place.socketPath);
-      return this.#processes.start(id, {
-        launchable: { program, ...command },
-        onLines: (lines) => this.#postTo(life, { type: "lines", id, lines }),
-        onExit: (code, signal) => this.#postTo(life, { type: "exited", id, code, signal }),
-      });
+      return await this.#start(id, prepared);
     },
     stop: async ({ id, graceMs }: HostCalls["stop"]["params"]) => {
       await this.#processes.stop(id, graceMs);
       return { exited: true };
     },
     command: async ({ launch }: HostCalls["command"]["params"]) => {
-      const { program, command } = await this.#command(launch);
-      return { commandLine: [program, ...command.args] };
+      const { wanted } = await this.#prepare(launch);
+      return { commandLine: [wanted.program, ...wanted.args] };
     },
     reading: ({ disk }: HostCalls["reading"]["params"]) => this.#read(disk),
     bandwidth: ({ threads }: HostCalls["bandwidth"]["params"]) => this.#bandwidth.read(threads),
@@ -255,27 +271,50 @@ export class Host implements AsyncDisposable {
     }),
   };
 
-  async #command(launch: LaunchSpec): Promise<WantedProcess> {
+  async #prepare(launch: LaunchSpec): Promise<PreparedLaunch> {
     const runtime = await this.#runtime.get({ retry: true });
+    const cage = await this.#cages.for(runtime);
     const { config, sockets } = this.#options;
-    if (config.cage === "require" && activeCage() === null) {
-      throw new AppError(
-        "load_failed",
-        "Cannot load a model in a cage: there is none on this system yet. Start with --cage auto to load it without",
-        { values: { cage: config.cage } },
-      );
-    }
     const imports = standingRoots(this.#options.importRoots ?? []);
-    checkModelPaths(launch, [config.home, ...config.modelsDirs, ...imports]);
-    const place = sockets.places[launch.place];
-    if (place === undefined) throw new AppError("invalid_request", "No such place");
-    const command = buildCommand(launch, {
-      flags: runtime.flags,
-      hasDevices: runtime.devices.length > 0,
-      place,
-      platform: this.#platform,
+    const files = checkModelPaths(launch, [config.home, ...config.modelsDirs, ...imports]);
+    const { total } = Deno.systemMemoryInfo();
+    const platform = this.#platform;
+    return prepareLaunch(launch, {
+      ...{ cage, runtime, files, sockets, platform },
+      totalMemoryBytes: total,
     });
-    return { program: runtime.path, command, place };
+  }
+
+  async #start(id: number, { wanted, place, folder }: PreparedLaunch): Promise<StartedProcess> {
+    const life = this.#life;
+    const sayLines = (lines: string[]) => this.#postTo(life, { type: "lines", id, lines });
+    const socket = "socketPath" in place
+      ? new InstanceSocket({
+        path: place.socketPath,
+        folder,
+        onRefused: ({ message }) => {
+          this.#options.log.error("A process is ended", { id, reason: message });
+          sayLines([`cage: ${message}`]);
+          void this.#processes.stop(id, 0);
+        },
+      })
+      : null;
+    try {
+      return await this.#processes.start(id, {
+        wanted,
+        onLines: (lines) => {
+          socket?.look();
+          sayLines(lines);
+        },
+        onExit: (code, signal) => {
+          socket?.[Symbol.dispose]();
+          this.#postTo(life, { type: "exited", id, code, signal });
+        },
+      });
+    } catch (error) {
+      socket?.[Symbol.dispose]();
+      throw error;
+    }
   }
 
   async #read(disk: boolean): Promise<HostReading> {

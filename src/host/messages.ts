@@ -1,7 +1,7 @@
 // All that crosses between the host (may start programs) and the server (handles the network).
 // The host trusts none of it: `launch.ts` and `host.ts` check each value before they act on it.
 
-import type { HostReading, RuntimeInfo } from "../api_types.ts";
+import type { CageInfo, HostReading, RuntimeInfo } from "../api_types.ts";
 import type { Config } from "../config.ts";
 import type { AppErrorData } from "../errors.ts";
 import type { LogEntry } from "../log.ts";
@@ -64,6 +64,8 @@ export interface LaunchSpec {
   chatTemplate: string | null;
   loraPaths: string[];
   draftModelPath: string | null;
+  /** What it was planned to take of the RAM; without it its memory is not bounded. */
+  memoryBytes?: number | undefined;
   /** More arguments that the user set; only those on `launch.ts`'s list pass. */
   extraArgs: string[];
 }
@@ -170,6 +172,7 @@ export type ToServer =
   | { type: "lines"; id: number; lines: string[] }
   | { type: "exited"; id: number; code: number; signal: string | null }
   | { type: "runtime"; runtime: RuntimeInfo }
+  | { type: "cage"; cage: CageInfo }
   | { type: "reading"; reading: HostReading }
   /** Stop taking requests, finish the answers, stop the instances, then say `drained`. */
   | { type: "drain" };

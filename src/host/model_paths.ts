@@ -2,17 +2,27 @@
 
 import { sep } from "node:path";
 import { AppError } from "../errors.ts";
+import type { ModelFile } from "./cage_view.ts";
 import type { LaunchSpec } from "./messages.ts";
 
-/** Throws `invalid_request` for a path that is no file or leads, also by a link, out of the folders. */
-export function checkModelPaths(launch: LaunchSpec, folders: readonly string[]): void {
+/**
+ * All files of the launch, those parts of a split model included that are there. Throws
+ * `invalid_request` for a path that is no file or leads, also by a link, out of the folders.
+ */
+export function checkModelPaths(launch: LaunchSpec, folders: readonly string[]): ModelFile[] {
   const roots = folders.flatMap((folder) => {
     const real = realPath(folder);
     return real === null ? [] : [real.endsWith(sep) ? real : real + sep];
   });
-  const paths = [launch.modelPath, launch.mmprojPath, launch.draftModelPath, ...launch.loraPaths];
-  for (const path of paths) {
-    if (path === null) continue;
+  const { modelPath, mmprojPath, draftModelPath, loraPaths } = launch;
+  const named = [modelPath, mmprojPath, draftModelPath, ...loraPaths].filter((each) =>
+    each !== null
+  );
+  const parts = [modelPath, draftModelPath].flatMap((each) =>
+    each === null ? [] : otherParts(each)
+  );
+  const files = new Map<string, ModelFile>();
+  for (const path of [...named, ...parts]) {
     const real = realPath(path);
     // One answer for "outside" and "not there": it must not tell what exists elsewhere.
     if (real === null || !roots.some((root) => real.startsWith(root)) || !isFile(real)) {
@@ -22,7 +32,21 @@ export function checkModelPaths(launch: LaunchSpec, folders: readonly string[]):
         { values: { path } },
       );
     }
+    files.set(path, { path, real });
   }
+  return [...files.values()];
+}
+
+/** More parts than any model has; a name could claim 99,999. */
+const MOST_PARTS = 512;
+
+/** The parts that llama.cpp reads by the name of the first; one that is missing it reports itself. */
+function otherParts(path: string): string[] {
+  const [, stem, count] = /^(.*)-00001-of-(\d{5})\.gguf$/s.exec(path) ?? [];
+  if (stem === undefined || Number(count) > MOST_PARTS) return [];
+  const numbers = Array.from({ length: Math.max(0, Number(count) - 1) }, (_, index) => index + 2);
+  return numbers.map((part) => `${stem}-${String(part).padStart(5, "0")}-of-${count}.gguf`)
+    .filter((each) => realPath(each) !== null);
 }
 
 function realPath(path: string): string | null {

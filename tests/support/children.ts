@@ -44,7 +44,7 @@ export class Children implements AsyncDisposable {
     const batches: number[] = [];
     const waiting = new Set<() => void>();
     const started = await this.processes.start(id, {
-      launchable: { program, args: args ?? [], env: { PATH: "/usr/bin:/bin", ...env } },
+      wanted: { program, args: args ?? [], env: { PATH: "/usr/bin:/bin", ...env } },
       onLines(batch) {
         batches.push(batch.length);
         for (const line of batch) lines.push(line);

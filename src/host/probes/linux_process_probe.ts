@@ -4,14 +4,16 @@ import { isToken, type ProcessFacts, type ProcessProbe, tokenIn } from "./proces
 import { SystemFiles } from "./system_files.ts";
 
 /** `/proc/PID/stat`. The name may hold spaces and parentheses: what counts begins after its last. */
-export function parseProcStat(text: string): { state: string; startTime: string } | null {
+export function parseProcStat(
+  text: string,
+): { state: string; parent: number; startTime: string } | null {
   const close = text.lastIndexOf(")");
   if (close === -1) return null;
   // Field 3 is the first after the name, so field 22 (start time, clock ticks) is the 20th.
   const fields = text.slice(close + 1).trim().split(/\s+/);
-  const [state, startTime] = [fields[0], fields[19]];
+  const [state, parent, startTime] = [fields[0], Number(fields[1]), fields[19]];
   if (state === undefined || startTime === undefined) return null;
-  return /^[A-Za-z]$/.test(state) && /^\d+$/.test(startTime) ? { state, startTime } : null;
+  return /^[A-Za-z]$/.test(state) && /^\d+$/.test(startTime) ? { state, parent, startTime } : null;
 }
 
 /**
@@ -30,6 +32,11 @@ export function parseStatusRss(text: string): number | null {
   return sum === undefined ? null : sum * 1024;
 }
 
+/** By `/proc/PID/status`: its number here, then in each namespace that it is in. */
+export function isFirstInside(text: string): boolean {
+  return /^NSpid:\t\d+(?:\t\d+)*\t1$/m.test(text);
+}
+
 export class LinuxProcessProbe implements ProcessProbe {
   readonly #files: SystemFiles;
 
@@ -45,8 +52,27 @@ export class LinuxProcessProbe implements ProcessProbe {
     return Promise.resolve(this.#read(pid));
   }
 
+  innermost(pid: number): Promise<number | null> {
+    const first = this.#childOf(pid);
+    return Promise.resolve(first === null ? null : this.#childOf(first));
+  }
+
+  // Numbers are given in order: a child's is seldom far from its parent's. The table has hundreds.
+  #childOf(parent: number): number | null {
+    const pids = this.#files.names("/proc").filter((name) => /^[1-9]\d*$/.test(name)).map(Number);
+    const away = (pid: number) =>
+      pid > parent ? pid - parent : Number.MAX_SAFE_INTEGER - parent + pid;
+    pids.sort((first, second) => away(first) - away(second));
+    return pids.find((pid) => this.#stat(pid)?.parent === parent) ?? null;
+  }
+
   findByToken(token: string): Promise<number[]> {
     return Promise.resolve(isToken(token) ? this.#find(token) : []);
+  }
+
+  async findCages(token: string): Promise<number[]> {
+    const pids = await this.findByToken(token);
+    return pids.filter((pid) => isFirstInside(this.#files.read(`/proc/${pid}/status`) ?? ""));
   }
 
   #read(pid: number): ProcessFacts | null {
@@ -58,7 +84,8 @@ export class LinuxProcessProbe implements ProcessProbe {
     // The number may have gone to another process between two files.
     const after = this.#stat(pid);
     if (after === null || after.startTime !== before.startTime) return null;
-    return { ...after, rssBytes, token };
+    const { state, startTime } = after;
+    return { state, startTime, rssBytes, token };
   }
 
   /** Processes come and go meanwhile: one that vanished reads as null, and is passed over. */
