@@ -20,7 +20,15 @@ export interface ToolOptions {
   readonly ignorePath: boolean;
 }
 
-export type ToolName = "wrk" | "nginx" | "promtool" | "tmux" | "zsh" | "fish" | "chromium";
+export type ToolName =
+  | "wrk"
+  | "nginx"
+  | "promtool"
+  | "tmux"
+  | "zsh"
+  | "fish"
+  | "chromium"
+  | "bwrap";
 
 interface ToolFacts {
   /** Debian's. */
@@ -43,6 +51,7 @@ const TOOLS: Readonly<Record<ToolName, ToolFacts>> = {
     versionFlag: "--version",
     version: /promtool, version [^\s]+/,
   },
+  bwrap: { package: "bubblewrap", versionFlag: "--version", version: /bubblewrap [\d.]+/ },
   tmux: { package: "tmux", versionFlag: "-V", version: /tmux [^\s]+/ },
   zsh: {
     package: "zsh",
