@@ -9,7 +9,7 @@ import { within } from "../within.ts";
 import { type Log, LOG_LEVELS, type LogEntry } from "../log.ts";
 import { findCageTools } from "./cage.ts";
 import { CageKeeper } from "./cage_keeper.ts";
-import { type CagePrograms, findCagePrograms, probeCage } from "./cage_probe.ts";
+import { type CagePrograms, probeCage } from "./cage_probe.ts";
 import { type PreparedLaunch, prepareLaunch } from "./caged_launch.ts";
 import { freePort } from "./free_port.ts";
 import { InstanceSocket } from "./instance_socket.ts";
@@ -45,8 +45,8 @@ export interface HostOptions {
   findRuntime: RuntimeKeeperOptions["find"];
   /** Where other programs keep models; none by default. */
   importRoots?: readonly ImportRoot[] | undefined;
-  /** What cages are made of; by default what this system has. */
-  cagePrograms?: CagePrograms | undefined;
+  /** What cages are made of. */
+  cagePrograms: CagePrograms;
   /** The module that the server runs; by default `server.ts`. */
   serverUrl?: string | undefined;
   /** A server that is silent for so long hangs. */
@@ -94,7 +94,7 @@ export class Host implements AsyncDisposable {
       probe: (runtime) =>
         probeCage({
           platform: this.#platform,
-          programs: options.cagePrograms ?? findCagePrograms(this.#platform, null),
+          programs: options.cagePrograms,
           tools,
           runtime,
           folder: join(options.config.runtimeHome, "cage"),

@@ -5,6 +5,7 @@ import type { Config } from "../config.ts";
 import { AppError, messageOf } from "../errors.ts";
 import { createLog, type Log } from "../log.ts";
 import { VERSION } from "../version.ts";
+import { type CagePrograms, findCagePrograms } from "./cage_probe.ts";
 import { Host } from "./host.ts";
 import { grantableRoots, type ImportPlaces, importRoots } from "./import_roots.ts";
 import { LogFile } from "./log_file.ts";
@@ -25,6 +26,7 @@ export interface ServeOptions {
   /** By what the models of other programs are looked for; none are without it. */
   importPlaces?: ImportPlaces;
   /** As those of `HostOptions`. */
+  cagePrograms?: CagePrograms;
   serverUrl?: string;
   heartbeatLimitMs?: number;
   io: { out(text: string): void; err(text: string): void };
@@ -57,6 +59,7 @@ export async function serve(options: ServeOptions): Promise<number> {
     staticDir: join(options.programDir, "static"),
     findRuntime: runtimeFinder(options, { log, signal: ending.signal }),
     importRoots: importRootsOf(options, log),
+    cagePrograms: options.cagePrograms ?? findCagePrograms(Deno.build.os, options.path),
     serverUrl: options.serverUrl,
     heartbeatLimitMs: options.heartbeatLimitMs,
     onReady: (address) => io.out(`ZombieCoder is ready at ${address}\n`),

@@ -64,7 +64,7 @@ async function run(): Promise<void> {
   await attempt("read other model", () => Deno.readFileSync(targets.otherModel).length);
   await attempt("write own model", () => Deno.writeTextFileSync(targets.ownModel, "x"));
   await attempt("remove own model", () => Deno.removeSync(targets.ownModel));
-  await attempt("write program", () => Deno.openSync(Deno.execPath(), { write: true }));
+  await attempt("write program", () => Deno.openSync(import.meta.filename!, { write: true }));
   await attempt("write tmp", () => Deno.writeTextFileSync("/tmp/file", "x"));
   await attempt("write root", () => Deno.writeTextFileSync("/file", "x"));
   await attempt("write own folder", () => Deno.writeTextFileSync(`${targets.ownFolder}/f`, "x"));

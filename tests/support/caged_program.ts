@@ -60,11 +60,19 @@ export interface Attempts {
   arrived: number;
   /** The process that the program tried to end. */
   victimLives: boolean;
-  otherModelUnchanged: boolean;
+  ownModelUnchanged: boolean;
 }
 
-/** Runs every attempt of cage_attempts.ts in such a cage. */
-export async function attemptsIn(kind: "bubblewrap" | "landlock"): Promise<Attempts> {
+const made = new Map<string, Promise<Attempts>>();
+
+/** Runs every attempt of cage_attempts.ts in such a cage, once for all tests of a file. */
+export function attemptsIn(kind: "bubblewrap" | "landlock"): Promise<Attempts> {
+  let attempts = made.get(kind);
+  if (attempts === undefined) made.set(kind, attempts = makeAttempts(kind));
+  return attempts;
+}
+
+async function makeAttempts(kind: "bubblewrap" | "landlock"): Promise<Attempts> {
   const cage = await testCage(kind);
   await using dir = await tempDir();
   const at = (name: string) => join(dir.path, name);
@@ -131,7 +139,7 @@ export async function attemptsIn(kind: "bubblewrap" | "landlock"): Promise<Attem
     lines,
     arrived,
     victimLives,
-    otherModelUnchanged: before.every((byte, index) => byte === after[index]),
+    ownModelUnchanged: before.every((byte, index) => byte === after[index]),
     outcome(name) {
       const line = lines.find((each) => each.startsWith(`${name}: `));
       if (line === undefined) throw new Error(`Nobody tried "${name}":\n${lines.join("\n")}`);
