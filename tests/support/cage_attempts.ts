@@ -1,5 +1,6 @@
 // Runs inside a cage, alone, without a module of ours: tries to get out, and prints what came of it. Each
 // line is `NAME: refused (WHY)` or `NAME: done (WHAT)`.
+// deno-lint-ignore-file no-console -- its output is what the test reads
 
 import { createSocket } from "node:dgram";
 

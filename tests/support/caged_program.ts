@@ -4,7 +4,7 @@ import { createSocket } from "node:dgram";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findCageTools } from "../../src/host/cage.ts";
-import { type CageProbeOptions, findCagePrograms, probeCage } from "../../src/host/cage_probe.ts";
+import { type CageProbeOptions, probeCage } from "../../src/host/cage_probe.ts";
 import { type Cage, type CageKind, librariesOf } from "../../src/host/cage_view.ts";
 import { writeTestModel } from "../../src/models/hello_model.ts";
 import { architectureOf } from "../../src/host/seccomp.ts";
@@ -19,7 +19,7 @@ import { ENDLESS_MODEL } from "./gguf_files.ts";
 import { landlockSetpriv } from "./landlock_setpriv.ts";
 import { makeOwnFolder, testRuntime } from "./llama_server.ts";
 import { tempDir } from "./temp_dir.ts";
-import { testTool } from "./test_tool.ts";
+import { testBwrap } from "./test_cage.ts";
 
 /** The cage of this kind, found by the product's own search among programs that the tests have. */
 export async function testCage(kind: Exclude<CageKind, "sandbox-exec">): Promise<Cage> {
@@ -42,12 +42,6 @@ export async function probeOptions(kind: CageKind | "none"): Promise<CageProbeOp
       sandboxExec: null,
     },
   };
-}
-
-/** Of this machine, else of Debian. */
-async function testBwrap(): Promise<string> {
-  const { bwrap } = findCagePrograms("linux", null);
-  return bwrap ?? (await testTool("bwrap")).path;
 }
 
 const SCRIPT = new URL("cage_attempts.ts", import.meta.url).pathname;

@@ -3,6 +3,7 @@
 
 import { join } from "node:path";
 import { testRuntime } from "./llama_server.ts";
+import { cageEnv } from "./test_cage.ts";
 
 export interface Program extends AsyncDisposable {
   readonly pid: number;
@@ -19,7 +20,7 @@ export function startProgram(args: string[], env: Record<string, string> = {}): 
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--no-prompt", "--quiet", "--cached-only", "main.ts", ...args],
     cwd: ROOT,
-    env: { NO_COLOR: "1", ...env },
+    env: { NO_COLOR: "1", ...cageEnv(), ...env },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
