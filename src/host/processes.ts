@@ -37,9 +37,9 @@ interface Child {
 const EXIT_LINE = new TextEncoder().encode("cmd_router_to_child:exit\n");
 /** A process that neither reads its stdin nor its signals gets so long before it is killed. */
 const TERM_AFTER_MS = 500;
-/** A wrapper has made its process long before; then the wrapper's own number must do. */
-const WRAPPED_MS = 1_000;
-const WRAPPED_LOOK_MS = 4;
+/** A wrapper takes some 6 ms to make its process; after 200 looks its own number must do. */
+const LOOK_MS = 5;
+const MOST_LOOKS = 200;
 /** The system may take so long to take back the memory of a large one. */
 const FREED_MS = 10_000;
 
@@ -134,12 +134,12 @@ export class Processes implements AsyncDisposable {
   /** The process in its wrapper, which takes some milliseconds to make it; null where there is none. */
   async #innerOf(id: number): Promise<number | null> {
     const child = this.#children.get(id);
-    const { innermost } = this.#options.probe;
+    const { probe } = this.#options;
+    const { innermost } = probe;
     if (child === undefined || !child.wrapped || innermost === undefined) return null;
-    const endMs = performance.now() + WRAPPED_MS;
-    while (this.#children.get(id) === child && performance.now() < endMs) {
-      await new Promise((resolve) => setTimeout(resolve, WRAPPED_LOOK_MS));
-      child.inner = await innermost.call(this.#options.probe, child.process.pid);
+    for (let look = 1; this.#children.get(id) === child && look <= MOST_LOOKS; look++) {
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+      child.inner = await innermost.call(probe, child.process.pid, look % 10 === 0);
       if (child.inner !== null) return child.inner;
     }
     return null;

@@ -23,9 +23,9 @@ export interface ProcessProbe {
   readProcess(pid: number): Promise<ProcessFacts | null>;
   /**
    * The process that a caged start is all about: the wrapper `pid` starts one that starts it. Null
-   * where it is not there yet, or not any more.
+   * where it is not there yet, or not any more. `thorough` looks at every process there is.
    */
-  innermost?(pid: number): Promise<number | null>;
+  innermost?(pid: number, thorough?: boolean): Promise<number | null>;
   /** Living processes of this user that carry the token. */
   findByToken(token: string): Promise<number[]>;
   /** Those of them that are the first of a namespace of their own: the insides of cages. */
