@@ -93,7 +93,10 @@ async function cageOf(kind: CageKind, options: CageProbeOptions): Promise<Cage |
         return 'bubblewrap is not installed. Install it, on Debian and Ubuntu by "sudo apt install bubblewrap"';
       }
       const help = await ask(program, "--help");
-      const filters = await filtersOf(options, { besideOthers: false });
+      // It reads its filter from a descriptor, which the shell opens.
+      const filters = options.tools.shell === null
+        ? null
+        : await filtersOf(options, { besideOthers: false });
       if (typeof filters === "string") return filters;
       return { kind, program, filters, sizes: help.includes("--size") };
     }

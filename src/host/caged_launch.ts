@@ -55,7 +55,7 @@ export function prepareLaunch(launch: LaunchSpec, options: LaunchOptions): Prepa
     gpu,
     // Drivers reserve far more than they use.
     privateBytes: gpu ? null : privateMemoryBound({
-      plannedBytes: launch.memoryBytes ?? null,
+      plannedBytes: launch.memoryBytes,
       totalBytes: options.totalMemoryBytes,
       threads: 2 * launch.threads + launch.httpThreads,
     }),

@@ -1,36 +1,37 @@
 // Answers the server's messages and keeps the server alive: the only side that starts programs.
 // It takes no input but the command line and the messages, and checks each of those.
 
-import { join } from "node:path";
 import type { HostReading } from "../api_types.ts";
 import type { Config } from "../config.ts";
 import { AppError, messageOf } from "../errors.ts";
 import { within } from "../within.ts";
-import { type Log, LOG_LEVELS, type LogEntry } from "../log.ts";
+import type { Log } from "../log.ts";
 import { findCageTools } from "./cage.ts";
-import { CageKeeper } from "./cage_keeper.ts";
-import { type CagePrograms, probeCage } from "./cage_probe.ts";
-import { type PreparedLaunch, prepareLaunch } from "./caged_launch.ts";
+import type { BuildGuard } from "./build_check.ts";
+import type { CagePrograms } from "./cage_probe.ts";
+import type { PreparedLaunch } from "./caged_launch.ts";
 import { freePort } from "./free_port.ts";
-import { InstanceSocket } from "./instance_socket.ts";
+import { Launcher } from "./launcher.ts";
+import { type WrongMessage, wrongMessage } from "./message_check.ts";
 import type {
   HostCallName,
   HostCalls,
   ImportRoot,
   LaunchSpec,
-  StartedProcess,
   ToHost,
   ToServer,
 } from "./messages.ts";
 import { standingRoots } from "./import_roots.ts";
-import { checkModelPaths } from "./model_paths.ts";
 import { BandwidthProbe } from "./probes/bandwidth.ts";
 import { createConnectionsProbe } from "./probes/connections_probe.ts";
 import { HostProbe } from "./probes/host_probe.ts";
 import { createProcessProbe } from "./probes/process_probe.ts";
 import { Processes } from "./processes.ts";
+import { workerModule } from "./program_files.ts";
 import { RuntimeKeeper, type RuntimeKeeperOptions } from "./runtime_keeper.ts";
-import { serverScope } from "./scope.ts";
+import { scopeWithin, startable } from "./rights.ts";
+import type { Runtimes, RuntimesOptions } from "./runtimes.ts";
+import { serverGrants } from "./scope.ts";
 import type { ServerLock } from "./server_lock.ts";
 import { ServerWorker } from "./server_worker.ts";
 import type { SocketFolder } from "./socket_folder.ts";
@@ -41,8 +42,11 @@ export interface HostOptions {
   log: Log;
   lock: ServerLock;
   sockets: SocketFolder;
-  staticDir: string;
   findRuntime: RuntimeKeeperOptions["find"];
+  /** Loaded when somebody first asks for the builds. */
+  runtimes(given: Pick<RuntimesOptions, "keeper" | "running" | "facts">): Promise<Runtimes>;
+  /** What `findRuntime` saw of installed builds. */
+  guard: BuildGuard;
   /** Where other programs keep models; none by default. */
   importRoots?: readonly ImportRoot[] | undefined;
   /** What cages are made of. */
@@ -69,8 +73,10 @@ export class Host implements AsyncDisposable {
   readonly #connections = createConnectionsProbe();
   readonly #processes: Processes;
   readonly #runtime: RuntimeKeeper;
-  readonly #cages: CageKeeper;
+  readonly #launcher: Launcher;
+  #runtimes: Promise<Runtimes> | null = null;
   readonly #server: ServerWorker;
+  readonly #port: number;
   readonly #failed = Promise.withResolvers<never>();
   #watch: ReturnType<typeof setInterval> | null = null;
   #drained: PromiseWithResolvers<void> | null = null;
@@ -79,44 +85,57 @@ export class Host implements AsyncDisposable {
   #hasFailed = false;
   /** Grows with each death of the server: what one asked for is not answered to the next. */
   #life = 0;
+  /** Kinds of wrong messages that the log has told of. */
+  readonly #refused = new Set<string>();
 
   constructor(options: HostOptions) {
     this.#options = options;
     this.#failed.promise.catch(() => {});
-    const tools = findCageTools(this.#platform);
+    const tools = startable(findCageTools(this.#platform));
     this.#processes = new Processes({
       log: options.log.for("processes"),
       probe: createProcessProbe(),
       tools,
     });
-    this.#cages = new CageKeeper({
-      mode: options.config.cage,
-      probe: (runtime) =>
-        probeCage({
-          platform: this.#platform,
-          programs: options.cagePrograms,
-          tools,
-          runtime,
-          folder: join(options.config.runtimeHome, "cage"),
-        }),
-      onChange: (cage) => this.#post({ type: "cage", cage }),
+    this.#launcher = new Launcher({
+      config: options.config,
+      log: options.log.for("processes"),
+      platform: this.#platform,
+      processes: this.#processes,
+      sockets: options.sockets,
+      tools,
+      programs: options.cagePrograms,
+      modelFolders: () => [
+        ...[options.config.home, ...options.config.modelsDirs],
+        ...standingRoots(options.importRoots ?? []),
+      ],
+      onCage: (cage) => this.#post({ type: "cage", cage }),
     });
     this.#runtime = new RuntimeKeeper({
       find: options.findRuntime,
       onChange: (runtime) => this.#post({ type: "runtime", runtime }),
     });
-    const { sockets, staticDir } = options;
+    const { sockets } = options;
     // Started again the server listens where it listened: clients know the port.
     const port = options.config.port || freePort(options.config.hosts);
+    this.#port = port;
     const config = { ...options.config, port };
-    this.#server = new ServerWorker({
-      url: options.serverUrl ?? import.meta.resolve("../server.ts"),
-      permissions: serverScope(config, {
-        staticDir,
+    const scope = scopeWithin({
+      config,
+      grants: serverGrants(config, {
         socketDir: sockets.dir,
         places: sockets.places,
         importRoots: options.importRoots ?? [],
       }),
+      places: sockets.places,
+      platform: this.#platform,
+    });
+    if (scope.missing.length > 0) {
+      options.log.warn("Started with less than all rights", { missing: scope.missing.length });
+    }
+    this.#server = new ServerWorker({
+      url: options.serverUrl ?? workerModule("server"),
+      permissions: scope.permissions,
       log: options.log.for("server"),
       heartbeatLimitMs: options.heartbeatLimitMs,
       init: () => ({
@@ -126,6 +145,7 @@ export class Host implements AsyncDisposable {
         importRoots: [...options.importRoots ?? []],
         version: options.version,
         boot: this.#boot,
+        scope,
       }),
       onMessage: (message) => this.#receive(message),
       onCrash: () => {
@@ -175,15 +195,34 @@ export class Host implements AsyncDisposable {
     this.#failed.reject(error);
   }
 
-  #receive(message: ToHost): void {
+  #receive(message: unknown): void {
+    const wrong = wrongMessage(message);
+    if (wrong === null) this.#obey(message as ToHost);
+    else this.#refuse(wrong);
+  }
+
+  /** Has no other effect: our server sends none, so something else speaks in its place. */
+  #refuse({ kind, problem, call }: WrongMessage): void {
+    if (!this.#refused.has(kind)) {
+      this.#refused.add(kind);
+      this.#options.log.warn("Refused a message of the server", { kind, problem });
+    }
+    if (call === null) return;
+    const error = new AppError("internal", `The host refuses "${kind}": ${problem}`);
+    this.#post({ type: "error", call, error: error.toData() });
+  }
+
+  #obey(message: ToHost): void {
     switch (message.type) {
       case "call":
         void this.#answer(message.call, message.name, message.params);
         return;
       case "watch":
         return this.#setWatch(message.on);
-      case "log":
-        return this.#note(message.entry);
+      case "log": {
+        const { level, part, message: text, fields } = message.entry;
+        return this.#options.log.for(part)[level](text, fields);
+      }
       case "listening":
         return this.#onListening(message.address, message.port);
       case "fatal":
@@ -195,13 +234,12 @@ export class Host implements AsyncDisposable {
     }
   }
 
-  // A level that is none must not become the name of another method.
-  #note({ level, part, message, fields }: LogEntry): void {
-    if (LOG_LEVELS.includes(level)) this.#options.log.for(part)[level](message, fields);
-  }
-
   #onListening(name: string, port: number): void {
-    this.#post({ type: "cage", cage: this.#cages.info });
+    // It is shown to the user and opened by commands: nobody but us may listen there.
+    if (!this.#options.config.hosts.includes(name) || port !== this.#port) {
+      return this.#refuse({ kind: "listening", problem: "not where it was told to", call: null });
+    }
+    this.#post({ type: "cage", cage: this.#launcher.cage });
     if (this.#isReady) return this.#post({ type: "runtime", runtime: this.#runtime.info });
     this.#isReady = true;
     const address = `http://${name.includes(":") ? `[${name}]` : name}:${port}`;
@@ -213,7 +251,7 @@ export class Host implements AsyncDisposable {
 
   async #prepareRuntime(): Promise<void> {
     try {
-      await this.#cages.for(await this.#runtime.get({ retry: false }));
+      await this.#launcher.findCage(await this.#runtime.get({ retry: false }));
     } catch (error) {
       this.#options.log.warn("Models cannot be loaded", { reason: messageOf(error) });
     }
@@ -246,7 +284,10 @@ export class Host implements AsyncDisposable {
       const life = this.#life;
       const prepared = await this.#prepare(launch);
       if (life !== this.#life) throw new AppError("cancelled", "The server that asked is gone");
-      return await this.#start(id, prepared);
+      return await this.#launcher.start(id, prepared, {
+        onLines: (lines) => this.#postTo(life, { type: "lines", id, lines }),
+        onExit: (code, signal) => this.#postTo(life, { type: "exited", id, code, signal }),
+      });
     },
     stop: async ({ id, graceMs }: HostCalls["stop"]["params"]) => {
       await this.#processes.stop(id, graceMs);
@@ -266,55 +307,33 @@ export class Host implements AsyncDisposable {
       await this.#runtime.get({ retry });
       return this.#runtime.info;
     },
+    runtimes: async () => (await this.#builds()).list(),
+    installRuntime: async (params: HostCalls["installRuntime"]["params"]) =>
+      (await this.#builds()).install(params),
+    useRuntime: async ({ name }: HostCalls["useRuntime"]["params"]) =>
+      (await this.#builds()).use(name),
+    removeRuntime: async ({ name }: HostCalls["removeRuntime"]["params"]) =>
+      (await this.#builds()).remove(name),
     departed: async ({ connections }: HostCalls["departed"]["params"]) => ({
       departed: await this.#connections.departed(connections),
     }),
   };
 
-  async #prepare(launch: LaunchSpec): Promise<PreparedLaunch> {
-    const runtime = await this.#runtime.get({ retry: true });
-    const cage = await this.#cages.for(runtime);
-    const { config, sockets } = this.#options;
-    const imports = standingRoots(this.#options.importRoots ?? []);
-    const files = checkModelPaths(launch, [config.home, ...config.modelsDirs, ...imports]);
-    const { total } = Deno.systemMemoryInfo();
-    const platform = this.#platform;
-    return prepareLaunch(launch, {
-      ...{ cage, runtime, files, sockets, platform },
-      totalMemoryBytes: total,
+  #builds(): Promise<Runtimes> {
+    return this.#runtimes ??= this.#options.runtimes({
+      keeper: this.#runtime,
+      running: () => this.#processes.programs(),
+      facts: async () => {
+        const { offerFacts } = await import("./offer_facts.ts");
+        return await offerFacts(this.#probe);
+      },
     });
   }
 
-  async #start(id: number, { wanted, place, folder }: PreparedLaunch): Promise<StartedProcess> {
-    const life = this.#life;
-    const sayLines = (lines: string[]) => this.#postTo(life, { type: "lines", id, lines });
-    const socket = "socketPath" in place
-      ? new InstanceSocket({
-        path: place.socketPath,
-        folder,
-        onRefused: ({ message }) => {
-          this.#options.log.error("A process is ended", { id, reason: message });
-          sayLines([`cage: ${message}`]);
-          void this.#processes.stop(id, 0);
-        },
-      })
-      : null;
-    try {
-      return await this.#processes.start(id, {
-        wanted,
-        onLines: (lines) => {
-          socket?.look();
-          sayLines(lines);
-        },
-        onExit: (code, signal) => {
-          socket?.[Symbol.dispose]();
-          this.#postTo(life, { type: "exited", id, code, signal });
-        },
-      });
-    } catch (error) {
-      socket?.[Symbol.dispose]();
-      throw error;
-    }
+  async #prepare(launch: LaunchSpec): Promise<PreparedLaunch> {
+    const runtime = await this.#runtime.get({ retry: true });
+    await this.#options.guard.check(runtime);
+    return await this.#launcher.prepare(launch, runtime);
   }
 
   async #read(disk: boolean): Promise<HostReading> {

@@ -5,30 +5,35 @@ import { AppError } from "../errors.ts";
 import type { ModelFile } from "./cage_view.ts";
 import type { LaunchSpec } from "./messages.ts";
 
+/** With it each GGUF file begins. */
+const MAGIC = "GGUF";
+
 /**
  * All files of the launch, those parts of a split model included that are there. Throws
- * `invalid_request` for a path that is no file or leads, also by a link, out of the folders.
+ * `invalid_request` for a path that is no file or leads, also by a link, out of the folders; and for
+ * one that a user named and that is no GGUF: settings and keys lie in these folders, too.
  */
 export function checkModelPaths(launch: LaunchSpec, folders: readonly string[]): ModelFile[] {
   const roots = folders.flatMap((folder) => {
     const real = realPath(folder);
     return real === null ? [] : [real.endsWith(sep) ? real : real + sep];
   });
-  const { modelPath, mmprojPath, draftModelPath, loraPaths } = launch;
-  const named = [modelPath, mmprojPath, draftModelPath, ...loraPaths].filter((each) =>
-    each !== null
-  );
-  const parts = [modelPath, draftModelPath].flatMap((each) =>
+  // What is wrong with a model that a scan found, its own load tells better.
+  const found = [launch.modelPath, launch.mmprojPath];
+  const named = [launch.draftModelPath, ...launch.loraPaths];
+  const parts = [launch.modelPath, launch.draftModelPath].flatMap((each) =>
     each === null ? [] : otherParts(each)
   );
   const files = new Map<string, ModelFile>();
-  for (const path of [...named, ...parts]) {
+  for (const path of [...found, ...named, ...parts]) {
+    if (path === null) continue;
     const real = realPath(path);
+    const isInside = real !== null && roots.some((root) => real.startsWith(root)) && isFile(real);
     // One answer for "outside" and "not there": it must not tell what exists elsewhere.
-    if (real === null || !roots.some((root) => real.startsWith(root)) || !isFile(real)) {
+    if (!isInside || (named.includes(path) && !isGguf(real))) {
       throw new AppError(
         "invalid_request",
-        `Cannot load "${path}": it is not a file in the models folders. Put it there or add its folder with --models-dir`,
+        `Cannot load "${path}": it is not a model file in the models folders. Put it there or add its folder with --models-dir`,
         { values: { path } },
       );
     }
@@ -59,4 +64,14 @@ function realPath(path: string): string | null {
 
 function isFile(path: string): boolean {
   return Deno.statSync(path).isFile;
+}
+
+function isGguf(path: string): boolean {
+  try {
+    using file = Deno.openSync(path);
+    const head = new Uint8Array(MAGIC.length);
+    return file.readSync(head) === MAGIC.length && new TextDecoder().decode(head) === MAGIC;
+  } catch {
+    return false;
+  }
 }

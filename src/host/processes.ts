@@ -6,7 +6,12 @@ import type { Log } from "../log.ts";
 import { within } from "../within.ts";
 import { caged, type CageTools, type Wanted } from "./cage.ts";
 import { LineBatches } from "./line_batches.ts";
-import type { LeftoverProcess, RunningProcess, StartedProcess } from "./messages.ts";
+import {
+  type LeftoverProcess,
+  PLACES,
+  type RunningProcess,
+  type StartedProcess,
+} from "./messages.ts";
 import { leftoverPids, type ProcessProbe, TOKEN_VARIABLE } from "./probes/process_probe.ts";
 
 export interface ProcessesOptions {
@@ -23,6 +28,8 @@ export interface StartOptions {
 
 interface Child {
   process: Deno.ChildProcess;
+  /** The llama-server itself, whatever starts it. */
+  program: string;
   stdin: WritableStreamDefaultWriter<Uint8Array>;
   token: string | undefined;
   /** It is the wrapper around the process that counts. */
@@ -56,6 +63,13 @@ export class Processes implements AsyncDisposable {
   async start(id: number, options: StartOptions): Promise<StartedProcess> {
     if (this.#closed) throw new AppError("shutting_down", "The server is stopping");
     if (this.#children.has(id)) throw new Error(`Process number ${id} is taken`);
+    // Each has a place of its own, and there are no more of them.
+    if (this.#children.size >= PLACES) {
+      throw new AppError(
+        "overloaded",
+        `Cannot start more than ${PLACES} processes. Unload a model`,
+      );
+    }
     const { wanted } = options;
     const { program, args, env, detached } = caged(wanted, this.#options.tools);
     const process = spawn(program, {
@@ -86,6 +100,7 @@ export class Processes implements AsyncDisposable {
     });
     this.#children.set(id, {
       ...{ process, stdin, wrapped, ended },
+      program: wanted.program,
       token: wanted.env[TOKEN_VARIABLE],
       inner: null,
     });
@@ -145,6 +160,11 @@ export class Processes implements AsyncDisposable {
     return null;
   }
 
+  /** Each once for each process that runs now. */
+  programs(): string[] {
+    return [...this.#children.values()].map(({ program }) => program);
+  }
+
   /** Ends processes of an earlier life: only where pid, start time, boot and token all match. */
   async reap(rows: readonly LeftoverProcess[]): Promise<number[]> {
     const { probe, log } = this.#options;
@@ -199,9 +219,10 @@ function killGroup(process: Deno.ChildProcess): void {
     try {
       Deno.kill(-process.pid, "SIGKILL");
     } catch (error) {
-      const { NotFound, PermissionDenied } = Deno.errors;
-      // macOS refuses a group that has only ended processes left.
-      if (!(error instanceof NotFound || error instanceof PermissionDenied)) throw error;
+      const { NotCapable, NotFound, PermissionDenied } = Deno.errors;
+      // macOS refuses a group that has only ended processes left; with narrow flags Deno refuses all.
+      const isRefusal = error instanceof PermissionDenied || error instanceof NotCapable;
+      if (!(error instanceof NotFound || isRefusal)) throw error;
     }
   }
   // It may not have its group yet.
@@ -213,7 +234,8 @@ function signalPid(pid: number, signal: Deno.Signal): boolean {
     Deno.kill(pid, signal);
     return true;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
+    const { NotCapable, NotFound } = Deno.errors;
+    if (error instanceof NotFound || error instanceof NotCapable) return false;
     throw error;
   }
 }

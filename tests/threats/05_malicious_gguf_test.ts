@@ -14,16 +14,15 @@ import { writeTestModel } from "../../src/models/hello_model.ts";
 import { ENDLESS_MODEL } from "../support/gguf_files.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { until } from "../support/server_process.ts";
-
-const ROW = "Threat 5, malicious GGUF: parser memory bug → code in child";
+import { threatName } from "./rows.ts";
 
 for (const wall of CODE_WALLS) {
-  Deno.test(`${ROW}: it ${wall.what}`, async () => {
+  Deno.test(threatName(5, `it ${wall.what}`), async () => {
     assertHolds(await attemptsIn("bubblewrap"), wall);
   });
 }
 
-Deno.test(`${ROW}: it sees itself alone, and devices that hold nothing`, async () => {
+Deno.test(threatName(5, "it sees itself alone, and devices that hold nothing"), async () => {
   const seen = await attemptsIn("bubblewrap");
   assertWorks(seen);
   assert.ok(seen.victimLives && seen.ownModelUnchanged);
@@ -35,63 +34,71 @@ Deno.test(`${ROW}: it sees itself alone, and devices that hold nothing`, async (
   assert.deepEqual(devices.filter((name) => !known.includes(name)), []);
 });
 
-Deno.test(`${ROW}: llama-server's own tools run no shell and read no file of the computer`, async () => {
-  await using dir = await tempDir();
-  const at = (name: string) => join(dir.path, name);
-  for (const name of ["home", "sockets"]) Deno.mkdirSync(at(name));
-  for (const name of ["home/a.gguf", "home/b.gguf"]) await writeTestModel(at(name), ENDLESS_MODEL);
-  const runtime = await givenRuntime(await testRuntime(), {
-    runtimeHome: dir.path,
-    signal: new AbortController().signal,
-  });
-  const path = at("home/a.gguf");
-  const spec = launchSpec({ modelPath: path });
-  const { wanted, folder } = prepareLaunch(spec, {
-    cage: await testCage("bubblewrap"),
-    runtime,
-    files: [{ path, real: path }],
-    sockets: { dir: at("sockets"), places: [{ socketPath: at("sockets/00.sock") }] },
-    platform: "linux",
-    totalMemoryBytes: 8e9,
-  });
-  // What no launch of ours can ask for.
-  wanted.args.push("--tools", "all");
-  const socketPath = at("sockets/00.sock");
-  using socket = new InstanceSocket({
-    folder,
-    path: socketPath,
-    onRefused: (error) => {
-      throw error;
-    },
-  });
-  await using children = new Children();
-  const child = await children.start(wanted);
-  const log = new LlamaLog();
-  await until(() => {
-    for (const line of child.lines.splice(0)) log.take(line);
-    return log.state === "ready";
-  });
-  socket.look();
-  const client = new UpstreamClient({ socketPath }, spec.key);
-  const use = async (tool: string, params: Record<string, unknown>) => {
-    const answer = await client.request({
-      method: "POST",
-      path: "/tools",
-      contentType: "application/json",
-      body: new TextEncoder().encode(JSON.stringify({ tool, params })),
-      signal: AbortSignal.timeout(10_000),
+Deno.test(
+  threatName(5, "llama-server's own tools run no shell and read no file of the computer"),
+  async () => {
+    await using dir = await tempDir();
+    const at = (name: string) => join(dir.path, name);
+    for (const name of ["home", "sockets"]) Deno.mkdirSync(at(name));
+    for (const name of ["home/a.gguf", "home/b.gguf"]) {
+      await writeTestModel(
+        at(name),
+        ENDLESS_MODEL,
+      );
+    }
+    const runtime = await givenRuntime(await testRuntime(), {
+      runtimeHome: dir.path,
+      signal: new AbortController().signal,
     });
-    return new TextDecoder().decode(answer.bytes!);
-  };
-  // The tools themselves work: this one file is there, and too large for them.
-  assert.match(await use("read_file", { path }), /file too large/);
-  assert.doesNotMatch(await use("exec_shell_command", { command: "id" }), /uid=/);
-  assert.doesNotMatch(await use("read_file", { path: "/etc/passwd" }), /root:/);
-  assert.doesNotMatch(await use("read_file", { path: at("home/b.gguf") }), /too large|GGUF/);
-  assert.doesNotMatch(await use("write_file", { path: at("home/c"), content: "x" }), /success/i);
-  assert.deepEqual([...Deno.readDirSync(at("home"))].map(({ name }) => name).sort(), [
-    "a.gguf",
-    "b.gguf",
-  ]);
-  client.close();
-});
+    const path = at("home/a.gguf");
+    const spec = launchSpec({ modelPath: path });
+    const { wanted, folder } = prepareLaunch(spec, {
+      cage: await testCage("bubblewrap"),
+      runtime,
+      files: [{ path, real: path }],
+      sockets: { dir: at("sockets"), places: [{ socketPath: at("sockets/00.sock") }] },
+      platform: "linux",
+      totalMemoryBytes: 8e9,
+    });
+    // What no launch of ours can ask for.
+    wanted.args.push("--tools", "all");
+    const socketPath = at("sockets/00.sock");
+    using socket = new InstanceSocket({
+      folder,
+      path: socketPath,
+      onRefused: (error) => {
+        throw error;
+      },
+    });
+    await using children = new Children();
+    const child = await children.start(wanted);
+    const log = new LlamaLog();
+    await until(() => {
+      for (const line of child.lines.splice(0)) log.take(line);
+      return log.state === "ready";
+    });
+    socket.look();
+    const client = new UpstreamClient({ socketPath }, spec.key);
+    const use = async (tool: string, params: Record<string, unknown>) => {
+      const answer = await client.request({
+        method: "POST",
+        path: "/tools",
+        contentType: "application/json",
+        body: new TextEncoder().encode(JSON.stringify({ tool, params })),
+        signal: AbortSignal.timeout(10_000),
+      });
+      return new TextDecoder().decode(answer.bytes!);
+    };
+    // The tools themselves work: this one file is there, and too large for them.
+    assert.match(await use("read_file", { path }), /file too large/);
+    assert.doesNotMatch(await use("exec_shell_command", { command: "id" }), /uid=/);
+    assert.doesNotMatch(await use("read_file", { path: "/etc/passwd" }), /root:/);
+    assert.doesNotMatch(await use("read_file", { path: at("home/b.gguf") }), /too large|GGUF/);
+    assert.doesNotMatch(await use("write_file", { path: at("home/c"), content: "x" }), /success/i);
+    assert.deepEqual([...Deno.readDirSync(at("home"))].map(({ name }) => name).sort(), [
+      "a.gguf",
+      "b.gguf",
+    ]);
+    client.close();
+  },
+);

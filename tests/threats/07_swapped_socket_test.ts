@@ -6,8 +6,7 @@ import { UpstreamClient } from "../../src/runtime/upstream_client.ts";
 import { Children } from "../support/children.ts";
 import { until } from "../support/server_process.ts";
 import { type TempDir, tempDir } from "../support/temp_dir.ts";
-
-const ROW = "Threat 7, compromised child: symlinked socket, hostile HTTP answers";
+import { threatName } from "./rows.ts";
 
 /** Somebody else's socket, such as that of a container service. */
 function victim(dir: TempDir) {
@@ -50,27 +49,35 @@ function ask(socketPath: string) {
   });
 }
 
-Deno.test(`${ROW}: a link to another socket is refused, and nobody connects to that`, async () => {
-  await using dir = await tempDir();
-  await using other = victim(dir);
-  const { socket, refusals, path, inside } = place(dir);
-  await using children = new Children();
-  const child = await children.shell(`ln -s '${other.path}' '${inside}'; echo made; read -r line`);
-  await child.said("made");
-  socket.look();
-  assert.equal(refusals.length, 1);
-  assert.equal(refusals[0]!.code, "load_failed");
-  assert.match(refusals[0]!.message, /what its process put in the place of its socket is refused/);
-  await assert.rejects(ask(path), Deno.errors.NotFound);
-  assert.equal(other.connections, 0);
-  // Nothing of it is left where the server looks.
-  assert.deepEqual([...Deno.readDirSync(dir.path)].map(({ name }) => name).sort(), [
-    "00",
-    "victim.sock",
-  ]);
-});
+Deno.test(
+  threatName(7, "a link to another socket is refused, and nobody connects to that"),
+  async () => {
+    await using dir = await tempDir();
+    await using other = victim(dir);
+    const { socket, refusals, path, inside } = place(dir);
+    await using children = new Children();
+    const child = await children.shell(
+      `ln -s '${other.path}' '${inside}'; echo made; read -r line`,
+    );
+    await child.said("made");
+    socket.look();
+    assert.equal(refusals.length, 1);
+    assert.equal(refusals[0]!.code, "load_failed");
+    assert.match(
+      refusals[0]!.message,
+      /what its process put in the place of its socket is refused/,
+    );
+    await assert.rejects(ask(path), Deno.errors.NotFound);
+    assert.equal(other.connections, 0);
+    // Nothing of it is left where the server looks.
+    assert.deepEqual([...Deno.readDirSync(dir.path)].map(({ name }) => name).sort(), [
+      "00",
+      "victim.sock",
+    ]);
+  },
+);
 
-Deno.test(`${ROW}: a swap after the look changes nothing for who connects`, async () => {
+Deno.test(threatName(7, "a swap after the look changes nothing for who connects"), async () => {
   await using dir = await tempDir();
   await using other = victim(dir);
   const { socket, refusals, path, inside } = place(dir);
@@ -87,32 +94,38 @@ Deno.test(`${ROW}: a swap after the look changes nothing for who connects`, asyn
   assert.equal(other.connections, 0);
 });
 
-Deno.test(`${ROW}: a process that swaps without end is linked to its socket or refused, never through a link`, async () => {
-  await using dir = await tempDir();
-  await using other = victim(dir);
-  const path = join(dir.path, "00.sock");
-  const inside = join(dir.path, SOCKET_NAME);
-  const real = join(dir.path, "real.sock");
-  using _listener = Deno.listen({ transport: "unix", path: real });
-  await using children = new Children();
-  const child = await children.shell(
-    `echo up; while :; do ln '${real}' '${inside}.1'; mv -f '${inside}.1' '${inside}';
+Deno.test(
+  threatName(
+    7,
+    "a process that swaps without end is linked to its socket or refused, never through a link",
+  ),
+  async () => {
+    await using dir = await tempDir();
+    await using other = victim(dir);
+    const path = join(dir.path, "00.sock");
+    const inside = join(dir.path, SOCKET_NAME);
+    const real = join(dir.path, "real.sock");
+    using _listener = Deno.listen({ transport: "unix", path: real });
+    await using children = new Children();
+    const child = await children.shell(
+      `echo up; while :; do ln '${real}' '${inside}.1'; mv -f '${inside}.1' '${inside}';
       ln -s '${other.path}' '${inside}.2'; mv -f '${inside}.2' '${inside}'; done 2>/dev/null`,
-  );
-  await child.said("up");
-  const counts = { linked: 0, refused: 0 };
-  await until(() => {
-    try {
-      if (linkSocket(inside, path)) counts.linked++;
-      if (counts.linked > 0) assert.equal(Deno.lstatSync(path).isSocket, true);
-    } catch (error) {
-      if (!(error instanceof AppError)) throw error;
-      counts.refused++;
-    }
-    return counts.linked > 20 && counts.refused > 20;
-  }, 20_000);
-  assert.equal(other.connections, 0);
-});
+    );
+    await child.said("up");
+    const counts = { linked: 0, refused: 0 };
+    await until(() => {
+      try {
+        if (linkSocket(inside, path)) counts.linked++;
+        if (counts.linked > 0) assert.equal(Deno.lstatSync(path).isSocket, true);
+      } catch (error) {
+        if (!(error instanceof AppError)) throw error;
+        counts.refused++;
+      }
+      return counts.linked > 20 && counts.refused > 20;
+    }, 20_000);
+    assert.equal(other.connections, 0);
+  },
+);
 
 const IN_ITS_PLACE: Record<string, (path: string) => void> = {
   "a file": (path) => Deno.writeTextFileSync(path, "x"),
@@ -120,7 +133,7 @@ const IN_ITS_PLACE: Record<string, (path: string) => void> = {
   "a link to nowhere": (path) => Deno.symlinkSync("/nowhere", path),
 };
 for (const [what, make] of Object.entries(IN_ITS_PLACE)) {
-  Deno.test(`${ROW}: ${what} in the socket's place is refused`, async () => {
+  Deno.test(threatName(7, `${what} in the socket's place is refused`), async () => {
     await using dir = await tempDir();
     const { socket, refusals, path, inside } = place(dir);
     socket.look();
@@ -170,7 +183,7 @@ const HOSTILE: Record<string, readonly string[]> = {
   "no HTTP at all": ["SSH-2.0-OpenSSH\r\n\r\n", "x".repeat(60_000)],
 };
 for (const [what, parts] of Object.entries(HOSTILE)) {
-  Deno.test(`${ROW}: ${what} is cut off`, async () => {
+  Deno.test(threatName(7, `${what} is cut off`), async () => {
     await using dir = await tempDir();
     const path = join(dir.path, "hostile.sock");
     await using server = hostileServer(path, parts);
