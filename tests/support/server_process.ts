@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import { type TempDir, tempDir } from "./temp_dir.ts";
 import { testRuntime } from "./llama_server.ts";
+import { cageEnv } from "./test_cage.ts";
 
 export interface ServerOptions {
   flags?: string[];
@@ -64,7 +65,7 @@ export async function startServer(options: ServerOptions = {}): Promise<ServerPr
       ...(options.flags ?? []),
     ],
     cwd: ROOT,
-    env: { XDG_RUNTIME_DIR: sockets, ...options.env },
+    env: { ...cageEnv(), XDG_RUNTIME_DIR: sockets, ...options.env },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
