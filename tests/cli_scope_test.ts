@@ -50,16 +50,16 @@ Deno.test("scope shows each cage with its reason, and each missing right with wh
       permission: "read /data/models",
       costs: { code: "models_folder", message: "Models in this folder are not seen" },
     }],
-    cage: { mode: "auto", active: null },
+    cage: { mode: "auto", active: null, reason: null },
   };
   const text = JSON.stringify(sections(scope, "/rt"));
   assert.ok(text.includes('["read /data/models","  Models in this folder are not seen"]'), text);
   assert.ok(text.includes('"label":"reads","lines":["nothing"]'), text);
   assert.ok(text.includes('"label":"may","lines":["do less than it would like"]'), text);
-  const caged = {
+  const caged: ScopeInfo = {
     ...scope,
     cage: { mode: "auto", active: "landlock", reason: "bubblewrap is not there: install it" },
-  } as unknown as ScopeInfo;
+  };
   assert.ok(
     JSON.stringify(sections(caged, "/rt")).includes(
       '["landlock (--cage auto)","bubblewrap is not there: install it"]',
