@@ -13,6 +13,8 @@ import { tempDir } from "./support/temp_dir.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const EXECUTABLE = Deno.build.os === "windows" ? "zombiecoder.exe" : "zombiecoder";
+/** A system that this is not. */
+const OTHER = TARGETS.find(({ triple }) => triple !== Deno.build.target)!;
 const MOST_OF_OURS_BYTES = 8_000_000;
 
 interface Built {
@@ -182,6 +184,7 @@ Deno.test("deno task compile says in one line what it cannot do", async () => {
     [["--colour"], null, 2, /^Unknown option '--colour'/],
     [["--all", "--with-runtime", "x"], null, 2, /^A runtime, and --target, are for one system/],
     [["--all"], Deno.execPath(), 1, /^Cannot compile for all systems with one base: /],
+    [["--target", OTHER.triple], Deno.execPath(), 1, /^Cannot compile for \S+ with DENORT_BIN: "/],
     [[], join(dir.path, "none"), 1, /^Cannot compile with DENORT_BIN: there is no ".*none"/],
     [[], dir.path, 1, /^Cannot compile with DENORT_BIN: there is no ".*denort-\S+"/],
     [["--with-runtime", dir.path], null, 1, /^Cannot embed a runtime: there is no program/],
