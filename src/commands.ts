@@ -105,6 +105,8 @@ export const COMMANDS: readonly Command[] = [
       JSON_FLAG,
     ],
   }),
+  command("app", "Open the dashboard in a window of its own", { switches: [JSON_FLAG] }),
+  command("scope", "Print what the server may do, and what it lacks", { switches: [JSON_FLAG] }),
   command("completions", "Print a script that completes commands and models", {
     usage: "bash|zsh|fish",
     words: [1, 1],

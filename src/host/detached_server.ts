@@ -34,6 +34,26 @@ export function runningServer(home: string): ServerNote | null {
   return note !== null && isLocked(home) ? note : null;
 }
 
+/**
+ * What `serve` returns, or the note of the server that runs with this home, even one that is only just
+ * starting.
+ */
+export async function serveOrFind(
+  home: string,
+  serve: () => Promise<number>,
+): Promise<number | ServerNote> {
+  const running = runningServer(home);
+  if (running !== null) return running;
+  try {
+    return await serve();
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code !== "already_running") throw error;
+    const other = await runningSoon(home);
+    if (other === null) throw error;
+    return other;
+  }
+}
+
 /** Resolves when it listens. Throws with the words in which the server itself refused to start. */
 export async function startDetached(options: DetachedServerOptions): Promise<ServerNote> {
   const { config } = options;

@@ -10,6 +10,7 @@ import { grantableRoots, type ImportPlaces, importRoots } from "./import_roots.t
 import { LogFile } from "./log_file.ts";
 import type { ImportRoot } from "./messages.ts";
 import type { RuntimeKeeperOptions } from "./runtime_keeper.ts";
+import { mayUseSocket } from "./rights.ts";
 import { ServerLock } from "./server_lock.ts";
 import { prepareSocketFolder } from "./socket_folder.ts";
 import { UncaughtErrors } from "./uncaught_errors.ts";
@@ -27,6 +28,8 @@ export interface ServeOptions {
   /** As those of `HostOptions`. */
   serverUrl?: string;
   heartbeatLimitMs?: number;
+  /** Called once, after the line that says so. */
+  onReady?(address: string): void;
   io: { out(text: string): void; err(text: string): void };
 }
 
@@ -53,12 +56,16 @@ export async function serve(options: ServeOptions): Promise<number> {
       base: options.socketBase,
       home: config.home,
       platform: Deno.build.os,
+      mayUse: mayUseSocket,
     }),
     findRuntime: runtimeFinder(options, { log, signal: ending.signal }),
     importRoots: importRootsOf(options, log),
     serverUrl: options.serverUrl,
     heartbeatLimitMs: options.heartbeatLimitMs,
-    onReady: (address) => io.out(`ZombieCoder is ready at ${address}\n`),
+    onReady: (address) => {
+      io.out(`ZombieCoder is ready at ${address}\n`);
+      options.onReady?.(address);
+    },
   });
   await host.start();
   try {

@@ -22,18 +22,21 @@ export interface HowToStart {
   cwd: string;
 }
 
-const FROM_SOURCE: HowToStart = {
-  command: [
-    Deno.execPath(),
-    ...["run", "-A", "--no-prompt", "--quiet", "--cached-only", "main.ts"],
-  ],
-  cwd: fileURLToPath(ROOT),
-};
+/** With all rights, or with these flags. */
+export function fromSource(permissions: readonly string[] = ["-A"]): HowToStart {
+  return {
+    command: [
+      Deno.execPath(),
+      ...["run", ...permissions, "--no-prompt", "--quiet", "--cached-only", "main.ts"],
+    ],
+    cwd: fileURLToPath(ROOT),
+  };
+}
 
 export function startProgram(
   args: string[],
   env: Record<string, string> = {},
-  { command, cwd }: HowToStart = FROM_SOURCE,
+  { command, cwd }: HowToStart = fromSource(),
 ): Program {
   const [program, ...first] = command;
   const child = new Deno.Command(program!, {
