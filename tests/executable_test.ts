@@ -3,12 +3,20 @@
 
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { join, relative } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { compileArgs } from "../build/compile_args.ts";
 import { readModules } from "../build/bundled_modules.ts";
 import { TARGETS } from "../build/targets.ts";
-import { checkServes, emptyPlace, version } from "./support/packed_program.ts";
+import { testRuntime } from "./support/llama_server.ts";
+import {
+  addressOf,
+  checkHello,
+  checkServes,
+  emptyPlace,
+  OWN_PORTS,
+  version,
+} from "./support/packed_program.ts";
 import { tempDir } from "./support/temp_dir.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
@@ -168,6 +176,21 @@ Deno.test("The executable holds the whole program, and runs wherever its base ca
         code: 0,
         text: `zombiecoder ${await version()}\n`,
       });
+    });
+    await t.step("with a runtime inside it answers alone", async () => {
+      const runtime = dirname(await Deno.realPath(await testRuntime()));
+      const alone = join(dir.path, "alone");
+      const { code, stderr } = await build(
+        ["--with-runtime", runtime, "--out", alone],
+        Deno.env.get("DENORT_BIN_REAL") ?? null,
+      );
+      assert.equal(code, 0, stderr);
+      await using place = await emptyPlace();
+      await using program = place.start([join(alone, EXECUTABLE)], ["serve", ...OWN_PORTS]);
+      await checkHello(await addressOf(program));
+      program.kill("SIGTERM");
+      await program.ended;
+      assert.deepEqual(place.wentOut, []);
     });
   } else {
     await t.step("denort was not there: the file was looked into, not run", () => {
