@@ -103,13 +103,16 @@ Deno.test("The executable holds the whole program, and runs wherever its base ca
 
   await t.step("every asset and each Worker's module is inside", () => {
     const scripts = ["zombiecoder.js", "server.js", "bandwidth_worker.js"];
+    let sizeBytes = 0;
     const modules = new Set<string>();
     for (const name of scripts) {
       assert.match(made.stdout, new RegExp(`─ ${name.replace(".", "\\.")} \\(`));
       const bytes = Deno.readFileSync(join(out, "bundle", name));
       assert.ok(Buffer.from(executable.buffer).includes(Buffer.from(bytes)), name);
+      sizeBytes += bytes.length;
       for (const file of readModules(new TextDecoder().decode(bytes)).files) modules.add(file);
     }
+    assert.ok(sizeBytes < MOST_OF_OURS_BYTES, `${sizeBytes} bytes`);
     const assets = filesBelow(join(ROOT, "static")).filter((file) => file !== "static/deno.json");
     assert.ok(assets.length > 60, `${assets.length} assets`);
     const others = [
