@@ -72,7 +72,7 @@ Deno.test("parseProcStat() is not misled by the name of the program", () => {
   for (const name of ["sleep", "a b", "a) b", ") Z 1 2 (", "((()", "x)\nS 9 9"]) {
     assert.deepEqual(
       parseProcStat(`42 (${name}) ${rest}`),
-      { state: "S", startTime: "987654" },
+      { state: "S", parent: 1, startTime: "987654" },
       name,
     );
   }

@@ -137,7 +137,7 @@ function wrongInstead(value: unknown, path: Path): unknown[] {
 
 const NULLABLE: ReadonlySet<string> = new Set([
   ...["mmprojPath", "cacheTypeK", "cacheTypeV", "chatTemplate", "draftModelPath"],
-  ...["pid", "startTime", "variant"],
+  ...["memoryBytes", "pid", "startTime", "variant"],
 ]);
 
 /** Of their form, and nothing that the host may do. */
