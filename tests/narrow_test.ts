@@ -22,6 +22,7 @@ const CONFIG = {
   port: 8_001,
   runtimePorts: { first: 8_080, last: 8_082 },
   llamaServer: null,
+  releaseApi: "https://api.github.com",
   hfEndpoint: "https://huggingface.co",
   downloadHosts: [],
   proxy: null,

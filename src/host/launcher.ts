@@ -30,6 +30,9 @@ export interface LauncherOptions {
   onCage(info: CageInfo): void;
 }
 
+const ONLY_PORTS =
+  "Models listen on ports, since this program may not use sockets. zombiecoder scope says more";
+
 export class Launcher {
   readonly #options: LauncherOptions;
   readonly #cages: CageKeeper;
@@ -39,12 +42,17 @@ export class Launcher {
     const { config, platform, tools, programs, onCage } = options;
     this.#cages = new CageKeeper({
       mode: config.cage,
-      probe: (runtime) =>
-        probeCage({
+      probe: async (runtime) => {
+        // A cage has no network: what listens on a port could not be reached in it.
+        if (platform === "linux" && options.sockets.places.some((place) => "port" in place)) {
+          return { cage: null, reason: ONLY_PORTS };
+        }
+        return await probeCage({
           ...{ platform, tools, runtime },
           programs: startable(programs),
           folder: join(config.runtimeHome, "cage"),
-        }),
+        });
+      },
       onChange: onCage,
     });
   }
