@@ -1,6 +1,6 @@
 // Starts the privileged side and, through it, the server in its scope; or runs one command.
 
-import type { Desktop, ServerProcesses } from "./src/cli/command_context.ts";
+import type { Desktop, ServerProcesses, Service } from "./src/cli/command_context.ts";
 import { plainLine, plainText } from "./src/cli/plain_text.ts";
 import { ProcessTerminal } from "./src/cli/terminal.ts";
 import { loadConfig, type LoadedConfig, type ProcessInput, readProcess } from "./src/config.ts";
@@ -36,6 +36,7 @@ class Program {
       terminal: this.#terminal,
       servers: serverProcesses(loaded),
       desktop: desktopOf(loaded, this.#input),
+      service: serviceOf(loaded, this.#input),
       cwd: this.#input.cwd,
     });
   }
@@ -124,6 +125,16 @@ function desktopOf({ config }: LoadedConfig, places: ProcessInput): Desktop {
       const { showPage } = await import("./src/host/desktop/desktop.ts");
       return await showPage(address, { ...config, places });
     },
+  };
+}
+
+function serviceOf(loaded: LoadedConfig, process: ProcessInput): Service {
+  const host = () => import("./src/host/service/service.ts");
+  const options = { loaded, process, program: import.meta.url };
+  return {
+    install: async () => (await host()).installService(options),
+    remove: async () => (await host()).removeService(options),
+    status: async () => (await host()).serviceStatus(options),
   };
 }
 

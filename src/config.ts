@@ -23,6 +23,7 @@ import { nearest } from "./nearest.ts";
 import type { Setting } from "./setting.ts";
 import { SETTINGS } from "./settings.ts";
 
+export type { ParsedArguments } from "./arguments.ts";
 export type { Config } from "./config_type.ts";
 
 /** What this process was started with. */
@@ -121,7 +122,11 @@ function environmentOf(
   return own === undefined || own.trim() === "" ? undefined : own;
 }
 
-function absolutePath(path: string, options: LoadOptions): string {
+/** `~` and what is relative as it was meant where the program was started. */
+export function absolutePath(
+  path: string,
+  options: Pick<LoadOptions, "homeDir" | "cwd" | "os">,
+): string {
   const { homeDir, cwd, os } = options;
   const { resolve } = pathsOf(os);
   if (!/^~(?:$|[\\/])/.test(path)) return resolve(cwd, path);

@@ -68,6 +68,8 @@ Deno.test("Every command prints JSON when asked", async () => {
   assert.equal(findings!.find(({ check }) => check === "network")!.level, "warning");
   assert.equal(findings!.find(({ check }) => check === "prompt")!.level, "ok");
   for (const shell of ["bash", "zsh", "fish"]) await json("completions", shell);
+  const [service] = await json<{ installed: boolean; address: string }>("service");
+  assert.deepEqual([typeof service!.installed, service!.address], ["boolean", server.url]);
   await json("version");
   await json("help");
   // `search` with the Hub at hand is cli_pull_test.ts's, a window app_window_test.ts's.

@@ -119,7 +119,10 @@ export async function endServer(home: string): Promise<boolean> {
   return true;
 }
 
-async function programArgs({ program }: DetachedServerOptions): Promise<string[]> {
+/** By which Deno starts the program, as far as it was not made one with it. */
+export async function programArgs(
+  { program }: Pick<DetachedServerOptions, "program">,
+): Promise<string[]> {
   if (Deno.build.standalone) return [];
   const server = import.meta.resolve("../server.ts");
   // As `deno task start` does: the server itself runs from the cache alone.
