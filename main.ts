@@ -84,14 +84,16 @@ class Program {
 
   /** In one line; where a bug happened only for who asks for it. */
   #end(error: unknown): never {
-    const isBug = !(error instanceof AppError);
-    const message = plainLine(isBug ? bugText(error) : error.message);
+    // Flags narrower than anything can be done with: what is missing is in Deno's own words.
+    const isRefused = error instanceof Deno.errors.NotCapable;
+    const isBug = !isRefused && !(error instanceof AppError);
+    const message = plainLine(isBug ? bugText(error) : messageOf(error));
     this.#terminal.err(`${message}\n`);
     if (isBug && error instanceof Error && this.#input.env.ZOMBIE_LOG_LEVEL === "debug") {
       this.#terminal.err(`${plainText(error.stack ?? "")}\n`);
     }
     if (this.#startReport !== null) writeReport(this.#startReport, message);
-    Deno.exit(!isBug && error.code === "bad_flag" ? 2 : 1);
+    Deno.exit(error instanceof AppError && error.code === "bad_flag" ? 2 : 1);
   }
 }
 

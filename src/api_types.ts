@@ -99,6 +99,32 @@ export interface SystemInfo {
   version: string;
 }
 
+/** What the server's Worker was given: Deno permissions, the lists by exact paths and addresses. */
+export interface ServerPermissions {
+  read: string[];
+  write: string[];
+  net: string[];
+  run: false;
+  env: false;
+  ffi: false;
+  import: false;
+  sys: false;
+}
+
+/** A right that the program would like to have and was started without. */
+export interface MissingRight {
+  /** As Deno names it, with what it is for: `read /data/models`. */
+  permission: string;
+  costs: { code: string; message: string };
+}
+
+/** GET /admin/scope. */
+export interface ScopeInfo {
+  permissions: ServerPermissions;
+  missing: MissingRight[];
+  cage: SystemInfo["cage"];
+}
+
 export interface ErrorBody {
   message: string;
   code: string;
@@ -202,6 +228,28 @@ export interface KeyRow {
   source: "made" | "start";
   created_at: string | null;
   last_used_at: string | null;
+}
+
+/** GET /admin/connect: texts for other programs, in each of which a key's place is marked. */
+export interface ConnectAnswer {
+  address: string;
+  /** The one that was asked for; without one, the model that a user most likely means. */
+  model: string;
+  needs_key: boolean;
+  key_place: string;
+  tools: ConnectTextRow[];
+}
+
+export interface ConnectTextRow {
+  name: string;
+  title: string;
+  where: string;
+  note: string | null;
+  /** False = it works only with a server that wants no key. */
+  sends_key: boolean;
+  /** What stands around the key's place: how a key must be written there. */
+  key_in: "text" | "json" | "shell";
+  text: string;
 }
 
 /** POST /admin/keys: the one time that the key is shown. */

@@ -106,6 +106,7 @@ export const COMMANDS: readonly Command[] = [
     ],
   }),
   command("app", "Open the dashboard in a window of its own", { switches: [JSON_FLAG] }),
+  command("scope", "Print what the server may do, and what it lacks", { switches: [JSON_FLAG] }),
   command("service", "Start the server when you log in, or no longer", {
     usage: "[install | remove | status]",
     words: [0, 1],

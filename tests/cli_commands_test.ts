@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import type { ImportList, ModelRow } from "../src/api_types.ts";
+import type { ImportList, ModelRow, ScopeInfo } from "../src/api_types.ts";
 import { COMMANDS } from "../src/commands.ts";
 import { buildTestModel, HELLO_SENTENCE, writeTestModel } from "../src/models/hello_model.ts";
 import { assertOneLine, cli, cliEnv, cliHome, spawnCli } from "./support/cli.ts";
@@ -67,6 +67,9 @@ Deno.test("Every command prints JSON when asked", async () => {
   assert.deepEqual(findings!.filter(({ level }) => level === "broken"), []);
   assert.equal(findings!.find(({ check }) => check === "network")!.level, "warning");
   assert.equal(findings!.find(({ check }) => check === "prompt")!.level, "ok");
+  const [scope] = await json<ScopeInfo>("scope");
+  assert.deepEqual([scope!.permissions.run, scope!.missing], [false, []]);
+  assert.ok(scope!.permissions.write.includes(server.home));
   for (const shell of ["bash", "zsh", "fish"]) await json("completions", shell);
   const [service] = await json<{ installed: boolean; address: string }>("service");
   assert.deepEqual([typeof service!.installed, service!.address], ["boolean", server.url]);

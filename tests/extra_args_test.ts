@@ -6,7 +6,9 @@ import { buildCommand } from "../src/host/launch.ts";
 import { probeRuntime, type RuntimeProbe } from "../src/host/runtime_probe.ts";
 import { failure } from "./support/failure.ts";
 import { EVERY_FLAG, EXTRA_ARGS, LAUNCH_FLAGS, launchSpec } from "./support/launch_specs.ts";
+import { hostileName } from "./support/hostile_names.ts";
 import { testRuntime } from "./support/llama_server.ts";
+import { runtimeHelp } from "./support/runtime_help.ts";
 
 const FREE = { flags: EVERY_FLAG, taken: [] };
 
@@ -115,36 +117,82 @@ Deno.test("checkExtraArgs() refuses what the build does not know, before a proce
 });
 
 /** Splits by what the tests know; throws where a word is neither a known flag nor a known flag's value. */
-function flagsIn(args: readonly string[]): string[] {
-  const flags: string[] = [];
+function flagsIn(args: readonly string[]): { flag: string; value: string | null }[] {
+  const flags: { flag: string; value: string | null }[] = [];
   for (let index = 0; index < args.length; index++) {
     const flag = args[index]!;
     const extra = EXTRA_ARGS.find(({ names }) => names.includes(flag));
     const values = extra === undefined ? LAUNCH_FLAGS[flag] : extra.value === null ? 0 : 1;
     if (values === undefined) throw new Error(`"${flag}" is not on the list`);
-    flags.push(extra?.names[0] ?? flag);
-    index += values;
+    flags.push({ flag, value: values === 0 ? null : args[++index]! });
   }
   return flags;
 }
 
-Deno.test("buildCommand() never lets an unlisted flag through: 10,000 random lists", async () => {
-  const { flags } = await realProbe();
-  const flag = fc.constantFrom(...flags, ...EVERY_FLAG);
-  const words = fc.oneof(
-    { weight: 5, arbitrary: fc.constantFrom(...EXTRA_ARGS.flatMap(({ names }) => names)) },
-    { weight: 4, arbitrary: flag },
-    { weight: 3, arbitrary: fc.constantFrom("1", "0", "-1", "0.5", "on", "none", "all", "1,1") },
-    { weight: 1, arbitrary: flag.map((name) => `${name}=all`) },
-    { weight: 1, arbitrary: fc.string({ unit: "binary" }) },
-    { weight: 1, arbitrary: fc.constantFrom("0.0.0.0", "/etc/passwd", "/bin/sh", "--", "") },
+/** One word as whoever wants to get through might write it. */
+function hostileWord(flags: readonly string[]): fc.Arbitrary<string> {
+  const flag = fc.constantFrom(...flags);
+  // Dashes that look like one, and a soft one that is not seen at all.
+  const dash = fc.constantFrom(
+    "\u2010",
+    "\u2013",
+    "\u2014",
+    "\u2212",
+    "\uFE63",
+    "\uFF0D",
+    "\u00AD",
   );
-  // Lists of words, and lists that are made to pass with one word put in somewhere.
-  const sound = fc.shuffledSubarray([...EXTRA_ARGS], { maxLength: 6 })
-    .map((some) => some.flatMap(({ names, value }) => argsOf(names.at(-1)!, value)));
+  return fc.oneof(
+    { weight: 8, arbitrary: flag },
+    flag.map((name) => `${name}=all`),
+    flag.map((name) => `${name} all`),
+    fc.tuple(flag, dash).map(([name, other]) => name.replaceAll("-", other)),
+    fc.tuple(flag, dash).map(([name, other]) => other + name.slice(1)),
+    flag.map((name) => name.toUpperCase()),
+    flag.map((name) => name.replace(/^--?/, "")),
+    fc.tuple(flag, fc.constantFrom("\n", "\0", " ", "\t", "\r\n", "\uFEFF")).chain(([name, odd]) =>
+      fc.constantFrom(odd + name, name + odd, `${name}${odd}--tools${odd}all`)
+    ),
+    fc.constantFrom("0.0.0.0", "/etc/passwd", "/bin/sh", "../x", "unix:/x", "http://h/", "@file"),
+    fc.constantFrom("--", "-", "", "-1", "-0.5", "-x", "--1", "1\n", "1\n--tools", "$(id)", "`id`"),
+    fc.string({ unit: "binary" }),
+    hostileName(),
+  );
+}
+
+Deno.test("buildCommand() never lets an unlisted flag through: 10,000 random lists of arguments", async () => {
+  const { flags } = await realProbe();
+  const help = await runtimeHelp();
+  const every = [...new Set([...help.groups.flat(), ...EVERY_FLAG])];
+  assert.ok(every.length > 350 && help.leadingOut.size > 60, `${every.length} flags`);
+  const allowed = fc.constantFrom(...EXTRA_ARGS.flatMap(({ names }) => names));
+  const word = hostileWord(every);
+  const words = fc.oneof(
+    { weight: 4, arbitrary: allowed },
+    { weight: 4, arbitrary: word },
+    { weight: 3, arbitrary: fc.constantFrom("1", "0", "-1", "0.5", "on", "none", "all", "1,1") },
+  );
+  // Lists of words, lists that are made to pass, and those with one word put in or with one flag twice,
+  // the second time under whichever of its names.
+  const sound = fc.shuffledSubarray([...EXTRA_ARGS], { maxLength: 6 }).chain((some) =>
+    fc.tuple(
+      ...some.map(({ names, value }) =>
+        fc.constantFrom(...names).map((name) => argsOf(name, value))
+      ),
+    )
+  ).map((lists) => lists.flat());
   const spoiled = fc.tuple(sound, words, fc.nat(12))
     .map(([args, word, at]) => args.toSpliced(at, 0, word));
-  const lists = fc.oneof(fc.array(words, { maxLength: 8 }), sound, spoiled);
+  const replaced = fc.tuple(sound, word, fc.nat(12))
+    .map(([args, word, at]) => args.toSpliced(at, 1, word));
+  const doubled = fc.tuple(sound, fc.constantFrom(...EXTRA_ARGS)).chain((
+    [args, { names, value }],
+  ) =>
+    fc.tuple(fc.constantFrom(...names), fc.constantFrom(...names)).map((
+      [first, second],
+    ) => [...args, ...argsOf(first, value), ...argsOf(second, value)])
+  );
+  const lists = fc.oneof(fc.array(words, { maxLength: 8 }), sound, spoiled, replaced, doubled);
   let passed = 0;
   fc.assert(
     fc.property(lists, fc.boolean(), (extraArgs, hasDevices) => {
@@ -158,13 +206,48 @@ Deno.test("buildCommand() never lets an unlisted flag through: 10,000 random lis
         return;
       }
       passed++;
-      const given = flagsIn(args);
-      assert.equal(new Set(given).size, given.length, `twice: ${given.join(" ")}`);
-      assert.ok(args.every((arg) => flags.has(arg) || !/^-[A-Za-z-]/.test(arg)), args.join(" "));
+      const given = flagsIn(args).map(({ flag }) => help.firstNameOf.get(flag) ?? flag);
+      assert.equal(new Set(given).size, given.length, `twice: ${args.join(" ")}`);
+      // What the user added stands at the end, unchanged.
+      const own = args.length - extraArgs.length;
+      assert.deepEqual(args.slice(own), extraArgs);
+      for (const { flag, value } of flagsIn(extraArgs)) {
+        assert.ok(flags.has(flag), `${flag} is not of this build`);
+        assert.ok(!help.leadingOut.has(flag), `${flag} leads out`);
+        if (value === null) continue;
+        assert.match(value, /^[\w.,+]+(?:-legacy)?$|^-\d+(?:\.\d+)?$/, `${flag} ${value}`);
+      }
     }),
     { numRuns: 10_000 },
   );
   assert.ok(passed > 1_000, `only ${passed} of them passed`);
+});
+
+Deno.test("checkExtraArgs() takes no value that begins with a dash, but for a number that may be negative", () => {
+  for (const { names, value } of EXTRA_ARGS) {
+    if (value === null) continue;
+    for (
+      const bad of ["-", "--", "-x", "--tools", "-tools", "-a,b", "--1", "-1-", "-1,1", "-none"]
+    ) {
+      assert.equal(
+        failure(() => checkExtraArgs([names[0]!, bad], FREE)).code,
+        "invalid_request",
+        `${names[0]} ${bad}`,
+      );
+    }
+  }
+  const negative = EXTRA_ARGS.map(({ names }) => names[0]!).filter((name) => {
+    try {
+      return checkExtraArgs([name, "-1"], FREE).length === 2;
+    } catch {
+      return false;
+    }
+  });
+  assert.deepEqual(negative, [
+    ...["--prio", "-n", "--keep", "--yarn-ext-factor", "--yarn-attn-factor", "--yarn-beta-slow"],
+    ...["--yarn-beta-fast", "-s", "--repeat-last-n", "--presence-penalty", "--frequency-penalty"],
+    ...["--embd-normalize", "--reasoning-budget"],
+  ]);
 });
 
 Deno.test("The real llama-server takes every listed argument as the list has it", async () => {

@@ -69,10 +69,18 @@ Deno.test("buildCommand() adds for each placement what it needs and no more", ()
     [{ contextTokens: 4_096, parallel: 4 }, ["16384", "4"]],
     // Whoever sets the level of the log himself has it.
     [{ extraArgs: ["-lv", "3"] }, ["3"]],
+    [{ extraArgs: ["--warmup"] }, ["--warmup"]],
   ];
   for (const [change, expected] of table) {
     assert.deepEqual(added(argsFor(change), base), expected, JSON.stringify(change));
   }
+});
+
+Deno.test("buildCommand() does without its own flag where the user has set that one", () => {
+  assert.ok(argsFor({}).includes("--no-warmup"));
+  assert.ok(!argsFor({ extraArgs: ["--warmup"] }).includes("--no-warmup"));
+  const args = argsFor({ extraArgs: ["--verbosity", "3"] });
+  assert.ok(!args.includes("-lv"));
 });
 
 Deno.test("buildCommand() places layers by the devices that the build sees", () => {
@@ -99,7 +107,8 @@ Deno.test("buildCommand() listens on loopback alone where there are no sockets",
   );
   assert.equal(args[args.indexOf("--host") + 1], "127.0.0.1");
   assert.equal(args[args.indexOf("--port") + 1], "40001");
-  assert.ok(!args.includes("--api-prefix"));
+  // The address in a request is the same, however it gets there.
+  assert.equal(args[args.indexOf("--api-prefix") + 1], "http://instance.invalid");
   assert.deepEqual(Object.keys(env).sort(), [
     ...["LANG", "LLAMA_API_KEY", "LLAMA_SERVER_ROUTER_PORT", "SystemRoot", "ZOMBIE_INSTANCE_TOKEN"],
   ]);

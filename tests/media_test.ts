@@ -2,16 +2,13 @@
 // anything is loaded.
 
 import { deepEqual, equal, match, ok, throws } from "node:assert/strict";
-import { join } from "node:path";
 import fc from "fast-check";
 import { AppError } from "../src/errors.ts";
 import { formFields } from "../src/gateway/form_fields.ts";
-import { writeTestModel } from "../src/models/hello_model.ts";
 import { post, rowOf } from "./support/chat.ts";
-import { ggufFile } from "./support/gguf_files.ts";
-import { bodyOf, type RecordingServer, writeRecordingServer } from "./support/recording_server.ts";
-import { type ServerProcess, startServer } from "./support/server_process.ts";
-import { tempDir } from "./support/temp_dir.ts";
+import { bodyOf } from "./support/recording_server.ts";
+import { seeingServer } from "./support/seeing_server.ts";
+import { startServer } from "./support/server_process.ts";
 
 const PIXEL =
   "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
@@ -47,35 +44,6 @@ const IMAGES: readonly [path: string, body: Record<string, unknown>][] = [
   }],
 ];
 
-interface Served extends AsyncDisposable {
-  server: ServerProcess;
-  recorded: RecordingServer;
-}
-
-/** `eye` sees and hears, as far as its projector's header says; it is never really loaded. */
-async function servedEye(): Promise<Served> {
-  await using stack = new AsyncDisposableStack();
-  const dir = stack.use(await tempDir());
-  const recorded = await writeRecordingServer(dir.path);
-  const server = stack.use(
-    await startServer({
-      flags: ["--llama-server", recorded.path],
-      async prepare(home) {
-        await Deno.mkdir(join(home, "eye"));
-        await writeTestModel(join(home, "eye", "eye.gguf"), { sentence: "I see.", name: "eye" });
-        const projector = ggufFile({
-          "general.architecture": { string: "clip" },
-          "clip.has_vision_encoder": { bool: true },
-          "clip.has_audio_encoder": { bool: true },
-        });
-        await Deno.writeFile(join(home, "eye", "mmproj-eye-f16.gguf"), projector);
-      },
-    }),
-  );
-  const whole = stack.move();
-  return { server, recorded, [Symbol.asyncDispose]: () => whole.disposeAsync() };
-}
-
 function soundForm(model: string | null): FormData {
   const form = new FormData();
   form.set("file", new File([crypto.getRandomValues(new Uint8Array(40_000))], "a.wav"));
@@ -85,7 +53,7 @@ function soundForm(model: string | null): FormData {
 }
 
 Deno.test("images and sound reach a model that takes them byte for byte, and no header of the client's", async () => {
-  await using served = await servedEye();
+  await using served = await seeingServer();
   const { server, recorded } = served;
   const bodies: Uint8Array[] = [];
   for (const [path, fields] of IMAGES) {

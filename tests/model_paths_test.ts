@@ -19,7 +19,7 @@ async function folders() {
       "outside/secret.gguf",
     ]
   ) {
-    Deno.writeTextFileSync(at(name), "x");
+    Deno.writeTextFileSync(at(name), "GGUF and so on");
   }
   Deno.symlinkSync(at("outside/secret.gguf"), at("home/link.gguf"));
   Deno.symlinkSync(at("outside"), at("home/folder"));
@@ -73,7 +73,7 @@ Deno.test("checkModelPaths() refuses what lies or leads outside, with the same w
       assert.equal(error.code, "invalid_request");
       assert.equal(
         error.message,
-        `Cannot load "${path}": it is not a file in the models folders. Put it there or add its ` +
+        `Cannot load "${path}": it is not a model file in the models folders. Put it there or add its ` +
           "folder with --models-dir",
       );
     }
@@ -89,4 +89,18 @@ Deno.test("checkModelPaths() refuses every hostile name in the home", async () =
     if (known.has(name)) return;
     failure(() => checkModelPaths(launchSpec({ modelPath }), [home]));
   }));
+});
+
+Deno.test("checkModelPaths() takes no file beside the models that is none, where a user names it", async () => {
+  await using dir = await folders();
+  const roots = [dir.at("home")];
+  const modelPath = dir.at("home/a.gguf");
+  for (const [name, text] of [["registry.db", "SQLite format 3"], ["b.gguf", "GGU"], ["c", ""]]) {
+    const path = dir.at(`home/${name}`);
+    Deno.writeTextFileSync(path, text!);
+    failure(() => checkModelPaths(launchSpec({ modelPath, loraPaths: [path] }), roots));
+    failure(() => checkModelPaths(launchSpec({ modelPath, draftModelPath: path }), roots));
+    // A broken model is for its own load to tell.
+    checkModelPaths(launchSpec({ modelPath: path }), roots);
+  }
 });

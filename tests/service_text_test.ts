@@ -124,12 +124,12 @@ Deno.test("launchdPlist() starts exactly these words with exactly this environme
     const list = /<array>\n([^]*?) {2}<\/array>/.exec(plist)![1]!;
     assert.deepEqual(
       list.split("\n").slice(0, -1).map((line) =>
-        xmlText(/^ {4}<string>(.*)<\/string>$/.exec(line)![1]!)
+        xmlText(/^ {4}<string>([^\n]*)<\/string>$/.exec(line)![1]!)
       ),
       [spec.program, ...spec.args],
     );
-    const env = /<dict>\n((?: {4}.*\n)*) {2}<\/dict>/.exec(plist)![1]!;
-    const pairs = [...env.matchAll(/ {4}<key>(.*)<\/key>\n {4}<string>(.*)<\/string>\n/g)];
+    const env = /<dict>\n((?: {4}[^\n]*\n)*) {2}<\/dict>/.exec(plist)![1]!;
+    const pairs = [...env.matchAll(/ {4}<key>([^\n]*)<\/key>\n {4}<string>([^\n]*)<\/string>\n/g)];
     assert.deepEqual(
       pairs.map(([, name, value]) => [xmlText(name!), xmlText(value!)]),
       Object.entries(spec.env),
@@ -141,11 +141,13 @@ Deno.test("launchdPlist() starts exactly these words with exactly this environme
 Deno.test("windowsTask() starts exactly these words, whatever is in them, and for this user alone", () => {
   fc.assert(fc.property(specs, words, (spec, name) => {
     const task = windowsTask(spec, `PC\\${name}`);
-    const program = xmlText(/<Command>(.*)<\/Command>/.exec(task)![1]!);
+    const program = xmlText(/<Command>([^\n]*)<\/Command>/.exec(task)![1]!);
     assert.equal(program, `"${spec.program}"`);
-    const line = xmlText(/<Arguments>(.*)<\/Arguments>/.exec(task)![1]!);
+    const line = xmlText(/<Arguments>([^\n]*)<\/Arguments>/.exec(task)![1]!);
     assert.deepEqual(windowsWords(line), spec.args);
-    const users = [...task.matchAll(/<UserId>(.*)<\/UserId>/g)].map(([, user]) => xmlText(user!));
+    const users = [...task.matchAll(/<UserId>([^\n]*)<\/UserId>/g)].map(([, user]) =>
+      xmlText(user!)
+    );
     assert.deepEqual(users, [`PC\\${name}`, `PC\\${name}`]);
     assert.ok(task.includes(MARK));
     // Its reader takes the first two bytes away.

@@ -1,8 +1,8 @@
 // What each shell has to know to complete: made from the tables of commands and settings.
 
 import { type Command, COMMANDS } from "../commands.ts";
+import { TOOLS } from "../connect_tools.ts";
 import { SETTINGS } from "../settings.ts";
-import { TOOLS } from "./connect_tools.ts";
 
 interface Flag {
   name: string;

@@ -52,6 +52,9 @@ const COMMANDS: Readonly<Record<string, () => Promise<RunCommand>>> = {
   async app() {
     return (await import("./app.ts")).openApp;
   },
+  async scope() {
+    return (await import("./scope.ts")).printScope;
+  },
   async service() {
     return (await import("./service.ts")).manageService;
   },

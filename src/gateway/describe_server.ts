@@ -3,7 +3,7 @@
 import { SETTINGS } from "../settings.ts";
 import { NEW_KEY_BODY } from "./admin_keys.ts";
 import { events, json, nothing, type RouteDescription, text } from "./route_description.ts";
-import { listOf, named, type Shape, word } from "./shape.ts";
+import { listOf, named, type Shape, TEXT, word } from "./shape.ts";
 
 // What a value must be is written in the table of settings, by which it is checked.
 const SETTINGS_BODY: Shape = {
@@ -107,6 +107,13 @@ export const SERVER_ROUTES: readonly RouteDescription[] = [
   },
   {
     method: "GET",
+    path: "/admin/scope",
+    tag: "Server",
+    summary: "What the server may do, what it lacks, and which cage holds its models",
+    answers: { 200: json(named("Scope"), "The scope") },
+  },
+  {
+    method: "GET",
     path: "/admin/events",
     tag: "Server",
     summary: "Everything that happens, as it happens",
@@ -142,6 +149,14 @@ export const SERVER_ROUTES: readonly RouteDescription[] = [
     detail: "They are written to config.json. What is left out stays; null takes a value away.",
     otherBody: { "application/json": SETTINGS_BODY },
     answers: { 200: json(listOf(named("Setting")), "The settings") },
+  },
+  {
+    method: "GET",
+    path: "/admin/connect",
+    tag: "Server",
+    summary: "Settings for other programs, ready to be copied",
+    query: { model: { ...TEXT, description: "The model to name in them" } },
+    answers: { 200: json(named("Connect"), "The texts") },
   },
   {
     method: "GET",

@@ -54,6 +54,8 @@ function mediaOf(body: Record<string, unknown>): Iterable<Medium> {
       }
     }
   }
+  // Anthropic's instructions are parts without a message around them.
+  if (Array.isArray(body.system)) { for (const part of body.system) checkPart(part, note); }
   return found ?? [];
 }
 
@@ -70,10 +72,17 @@ function checkPart(part: unknown, note: (medium: Medium) => void): void {
     if (key === "url" || key.endsWith("_url")) checkUrl(value);
     // `{"type": "image", "source": {"type": "url", "url": ...}}`, `{"input_audio": {"url": ...}}`
     else if (typeof value === "object" && value !== null && "url" in value) checkUrl(value.url);
+    // What is said to be the bytes themselves might be taken for an address.
+    else if (typeof value === "object" && value !== null && "data" in value) checkData(value.data);
     else if (key === "content" && Array.isArray(value)) {
       for (const inner of value) checkPart(inner, note);
     }
   }
+}
+
+function checkData(value: unknown): void {
+  // Base64 has no colon.
+  if (typeof value === "string" && /^[^:]{0,99}:/.test(value)) checkUrl(value);
 }
 
 function checkUrl(value: unknown): void {

@@ -222,9 +222,6 @@ const SOURCES: Readonly<Record<string, PageFile>> = {
   "/static/views/connect_qr_codewords.js": js(() =>
     import("../../static/views/connect_qr_codewords.js", { with: { type: "text" } })
   ),
-  "/static/views/connect_tools.js": js(() =>
-    import("../../static/views/connect_tools.js", { with: { type: "text" } })
-  ),
   "/static/views/welcome.js": js(() =>
     import("../../static/views/welcome.js", { with: { type: "text" } })
   ),

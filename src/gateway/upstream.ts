@@ -13,6 +13,7 @@ import type { Parts } from "./parts.ts";
 import { modeBeside, modeOfPath } from "./serving_mode.ts";
 
 const PREFIX = "/upstream/";
+const JSON_BLANKS: ReadonlySet<number> = new Set([0x20, 0x09, 0x0a, 0x0d]);
 /** First parts of llama-server's paths that are for its own parent or show what others wrote. */
 const NOT_OFFERED = new Set([
   ...["slots", "tools", "models", "cors-proxy", "mcp", "lora-adapters"],
@@ -45,7 +46,7 @@ export async function forwardNative(
   }
   const body = await readBody(context.req.raw, parts.config().bodyLimitBytes);
   // Only JSON has fields; what else a route takes (a file to transcribe) is its own matter.
-  const isJson = body[0] === 0x7b;
+  const isJson = holdsObject(body);
   const fields = isJson ? parseJson(body) : {};
   checkMedia(fields, model);
   return await forward(parts, {
@@ -58,6 +59,13 @@ export async function forwardNative(
     mode: modeBeside(model, modeOfPath(target.path)),
     keepAliveMs: keepAliveOf(fields),
   });
+}
+
+/** As llama-server reads it, which passes over a byte order mark and blanks before the brace. */
+function holdsObject(body: Uint8Array): boolean {
+  let at = body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf ? 3 : 0;
+  while (JSON_BLANKS.has(body[at] ?? 0)) at++;
+  return body[at] === 0x7b;
 }
 
 /** Path and query of the request line, undecoded. */

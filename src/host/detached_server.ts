@@ -6,6 +6,7 @@ import type { Config } from "../config_type.ts";
 import { AppError, messageOf } from "../errors.ts";
 import { SETTINGS } from "../settings.ts";
 import { within } from "../within.ts";
+import { BUNDLE_FLAGS, isBundled, workerModule } from "./program_files.ts";
 import { readServerNote, type ServerNote } from "./server_lock.ts";
 
 export interface DetachedServerOptions {
@@ -123,11 +124,12 @@ export async function endServer(home: string): Promise<boolean> {
 export async function programArgs(
   { program }: Pick<DetachedServerOptions, "program">,
 ): Promise<string[]> {
+  // `Deno.execPath()` is the program itself then.
   if (Deno.build.standalone) return [];
-  const server = import.meta.resolve("../server.ts");
+  if (isBundled()) return ["run", ...BUNDLE_FLAGS, program];
   // As `deno task start` does: the server itself runs from the cache alone.
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["cache", "--quiet", program, server],
+    args: ["cache", "--quiet", program, workerModule("server")],
     env: { DENO_NO_UPDATE_CHECK: "1" },
     stdin: "null",
     stdout: "null",

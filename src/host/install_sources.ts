@@ -3,9 +3,13 @@
 
 import type { InstallSource } from "./install.ts";
 
-/** The project's own release builds first; where they cannot be reached, the distribution's packages. */
+/**
+ * What this program carries first; then the project's own release builds, and where they cannot be
+ * reached, the distribution's packages.
+ */
 export function installSources(): InstallSource[] {
   return [
+    loadedLate("embedded", async () => (await import("./install_embedded.ts")).embeddedSource()),
     loadedLate("github", async () => (await import("./install_github.ts")).githubSource()),
     loadedLate("debian", async () => (await import("./install_debian.ts")).debianSource()),
   ];

@@ -25,6 +25,7 @@ export interface LaunchContext {
 /** What `LLAMA_SERVER_ROUTER_PORT` says does not matter: that it is there switches the watchdog on stdin on. */
 const WATCHDOG = { LLAMA_SERVER_ROUTER_PORT: "1" };
 
+const WARMUP_FLAGS = ["--warmup"];
 const VERBOSITY_FLAGS = ["-lv", "--verbosity", "--log-verbosity"];
 
 const HEX_32 = /^[0-9a-f]{32}$/;
@@ -37,12 +38,12 @@ export function buildCommand(launch: LaunchSpec, context: LaunchContext): Launch
   args.must("-a", aliasOf(launch.alias));
   if ("socketPath" in context.place) {
     args.must("--host", context.place.socketPath);
-    // Requests carry a whole address, as those of a proxy do; this makes it match.
-    args.must("--api-prefix", `http://${INSTANCE_HOST}`);
   } else {
     args.must("--host", "127.0.0.1");
     args.must("--port", String(context.place.port));
   }
+  // Requests carry a whole address, as those of a proxy do; this makes it match.
+  args.must("--api-prefix", `http://${INSTANCE_HOST}`);
   // Without it an idle kept-alive connection holds one of few threads for 5 s.
   args.must("--threads-http", String(launch.httpThreads));
   args.must("--cors-origins", "http://gateway.invalid");
@@ -55,11 +56,11 @@ export function buildCommand(launch: LaunchSpec, context: LaunchContext): Launch
   args.must("-b", String(launch.batchTokens));
   args.must("-ub", String(launch.ubatchTokens));
   args.may("--cache-ram", String(launch.cacheRamMiB));
+  // Whoever sets one of these has it: the same flag never stands there twice.
+  const isSet = (names: readonly string[]) => launch.extraArgs.some((arg) => names.includes(arg));
   // The first answer warms what a warm-up would, and comes sooner.
-  args.may("--no-warmup");
-  if (!launch.extraArgs.some((arg) => VERBOSITY_FLAGS.includes(arg))) {
-    args.may("-lv", String(launch.logVerbosity));
-  }
+  if (!isSet(WARMUP_FLAGS)) args.may("--no-warmup");
+  if (!isSet(VERBOSITY_FLAGS)) args.may("-lv", String(launch.logVerbosity));
   addOffload(args, launch, context);
   if (launch.cacheTypeK !== null) args.must("-ctk", launch.cacheTypeK);
   if (launch.cacheTypeV !== null) args.must("-ctv", launch.cacheTypeV);

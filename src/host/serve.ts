@@ -10,13 +10,14 @@ import { grantableRoots, type ImportPlaces, importRoots } from "./import_roots.t
 import { LogFile } from "./log_file.ts";
 import type { ImportRoot } from "./messages.ts";
 import type { RuntimeKeeperOptions } from "./runtime_keeper.ts";
+import { mayUseSocket } from "./rights.ts";
 import { ServerLock } from "./server_lock.ts";
 import { prepareSocketFolder } from "./socket_folder.ts";
 import { UncaughtErrors } from "./uncaught_errors.ts";
 
 export interface ServeOptions {
   config: Config;
-  /** Folder of the sources; of the executable where compiled. */
+  /** Folder of the sources or of the bundle. */
   programDir: string;
   /** Where the private folder of the sockets is made. */
   socketBase: string;
@@ -55,8 +56,8 @@ export async function serve(options: ServeOptions): Promise<number> {
       base: options.socketBase,
       home: config.home,
       platform: Deno.build.os,
+      mayUse: mayUseSocket,
     }),
-    staticDir: join(options.programDir, "static"),
     findRuntime: runtimeFinder(options, { log, signal: ending.signal }),
     importRoots: importRootsOf(options, log),
     serverUrl: options.serverUrl,
@@ -103,6 +104,7 @@ function runtimeFinder(
   { log, signal }: { log: Log; signal: AbortSignal },
 ): RuntimeKeeperOptions["find"] {
   const { config } = options;
+  // A compiled program's own folder is inside of it: what users put beside it, lies beside the file.
   const folder = Deno.build.standalone ? dirname(Deno.execPath()) : options.programDir;
   return async (onProgress) => {
     const { findOrInstallRuntime } = await import("./install.ts");

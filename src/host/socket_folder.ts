@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import { AppError } from "../errors.ts";
 import { type Place, PLACES } from "./messages.ts";
+import { userId } from "./rights.ts";
 
 export interface SocketFolder {
   dir: string;
@@ -15,6 +16,8 @@ export interface SocketFolderOptions {
   /** Two servers with different homes never share a folder. */
   home: string;
   platform: string;
+  /** Whether the server may be given such a path; all may by default. */
+  mayUse?(socketPath: string): boolean;
 }
 
 /** Bytes that a socket path may take on every system (`sun_path` less its end). */
@@ -24,11 +27,15 @@ const SHORT_BASE = "/tmp";
 
 /** Makes the folder, ours alone and empty. Throws `folder_unusable` where somebody else owns it. */
 export function prepareSocketFolder(options: SocketFolderOptions): SocketFolder {
-  const name = `zombiecoder-${Deno.uid() ?? "user"}-${nameHash(options.home)}`;
+  const name = `zombiecoder-${userId() ?? "user"}-${nameHash(options.home)}`;
   const isWindows = options.platform === "windows";
   const fits = isWindows || byteLength(socketPath(join(options.base, name), 0)) <=
       LONGEST_SOCKET_PATH;
   const dir = join(fits ? options.base : SHORT_BASE, name);
+  if (!isWindows && options.mayUse?.(socketPath(dir, 0)) === false) {
+    // Narrow flags, which cannot name sockets of a folder: ports, as on Windows.
+    return { dir: join(options.home, "run"), places: freePorts() };
+  }
   makePrivate(dir);
   for (const entry of Deno.readDirSync(dir)) {
     if (entry.name.endsWith(".sock")) Deno.removeSync(join(dir, entry.name));
@@ -76,7 +83,7 @@ function makePrivate(dir: string): void {
     if (!(error instanceof Deno.errors.AlreadyExists)) throw unusable(dir, error);
   }
   const info = Deno.lstatSync(dir);
-  if (!info.isDirectory || (info.uid !== null && info.uid !== Deno.uid())) throw unusable(dir);
+  if (!info.isDirectory || (info.uid !== null && info.uid !== userId())) throw unusable(dir);
   if (info.mode !== null) Deno.chmodSync(dir, 0o700);
 }
 

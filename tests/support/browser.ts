@@ -170,7 +170,7 @@ export async function openPage(options: PageOptions): Promise<OpenPage> {
 }
 
 /** The one that is there for all tests, or one that is started in the folder. */
-async function startBrowser(folder: string, isOwn: boolean): Promise<Browser> {
+export async function startBrowser(folder: string, isOwn: boolean): Promise<Browser> {
   const { chromium } = await import("playwright-core");
   const shared = Deno.env.get(SHARED_BROWSER);
   if (shared !== undefined && !isOwn) return await chromium.connectOverCDP(shared);
