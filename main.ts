@@ -1,9 +1,16 @@
 // Starts the privileged side and, through it, the server in its scope; or runs one command.
 
+import { reachable } from "./src/addresses.ts";
 import type { Desktop, ServerProcesses, Service } from "./src/cli/command_context.ts";
 import { plainLine, plainText } from "./src/cli/plain_text.ts";
 import { ProcessTerminal } from "./src/cli/terminal.ts";
-import { loadConfig, type LoadedConfig, type ProcessInput, readProcess } from "./src/config.ts";
+import {
+  forgetServeAddress,
+  loadConfig,
+  type LoadedConfig,
+  type ProcessInput,
+  readProcess,
+} from "./src/config.ts";
 import { AppError, messageOf } from "./src/errors.ts";
 
 class Program {
@@ -25,6 +32,7 @@ class Program {
     const loaded = loadConfig(this.#input);
     const { name } = loaded.command;
     if (name === "serve") {
+      if (!loaded.explicit && "BrowserWindow" in Deno) return await this.#inNativeWindow(loaded);
       const desktop = await startDesktop(loaded, this.#input);
       return desktop === null ? await this.#serve(loaded) : await this.#open(loaded, desktop);
     }
@@ -55,6 +63,29 @@ class Program {
     this.#terminal.out(`ZombieCoder is already running at ${other.address}\n`);
     await desktop.show(other.address);
     return 0;
+  }
+
+  /** Within what `deno desktop` made: the window shows the page of the server that runs, or ours. */
+  async #inNativeWindow(loaded: LoadedConfig): Promise<number> {
+    const { leadTo } = await import("./src/host/desktop/native_window.ts");
+    const { serveOrFind } = await import("./src/host/detached_server.ts");
+    const page = Promise.withResolvers<string>();
+    await using leading = leadTo(page.promise);
+    forgetServeAddress();
+    try {
+      const resolve = (address: string) => page.resolve(reachable(address));
+      const other = await serveOrFind(loaded.config.home, () => this.#serve(loaded, resolve));
+      if (typeof other === "number") return other;
+      resolve(other.address);
+      await leading.finished;
+      return 0;
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      // The window is the only one to be told.
+      page.reject(error);
+      await leading.finished;
+      return 1;
+    }
   }
 
   async #serve(

@@ -99,6 +99,14 @@ const OTHER_VARIABLES = [
 ];
 
 /**
+ * Where the first server of a native window's thread listens. Each thread's first one would, and the
+ * server's has an address of its own.
+ */
+export function forgetServeAddress(): void {
+  Deno.env.delete("DENO_SERVE_ADDRESS");
+}
+
+/**
  * Reads the settings file and an API key file, and nothing else of this machine that `options` does
  * not hold. `serve` sets a settings file aside that cannot be read.
  *
