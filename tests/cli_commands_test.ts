@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import type { ImportList, ModelRow, ScopeInfo } from "../src/api_types.ts";
+import type { ImportList, ModelRow, RuntimeList, ScopeInfo } from "../src/api_types.ts";
 import { COMMANDS } from "../src/commands.ts";
 import { buildTestModel, HELLO_SENTENCE, writeTestModel } from "../src/models/hello_model.ts";
 import { assertOneLine, cli, cliEnv, cliHome, spawnCli } from "./support/cli.ts";
@@ -60,6 +60,9 @@ Deno.test("Every command prints JSON when asked", async () => {
   assert.ok(Deno.statSync(blob).isFile);
   assert.deepEqual(await json("pull"), []);
   assert.deepEqual(await json("keys"), [[]]);
+  const [builds] = await json<RuntimeList>("runtime");
+  assert.deepEqual([builds!.installed, builds!.job], [[], null]);
+  assert.ok(builds!.available.some(({ recommended }) => recommended));
   await json("config");
   const [connection] = await json<{ address: string; needs_key: boolean }>("connect");
   assert.deepEqual([connection!.address, connection!.needs_key], [server.url, false]);

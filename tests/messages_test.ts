@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { loadConfig } from "../src/config.ts";
+import { BuildGuard } from "../src/host/build_check.ts";
 import { Host } from "../src/host/host.ts";
 import { wrongMessage } from "../src/host/message_check.ts";
 import { ServerLock } from "../src/host/server_lock.ts";
@@ -103,6 +104,8 @@ Deno.test("Whatever is sent to the host that is not of its form starts, signals 
             devices: [],
             source: "flag",
           }),
+        runtimes: () => Promise.reject(new Error("No message is of the form that asks for them")),
+        guard: new BuildGuard(),
         serverUrl: import.meta.resolve("./support/wrong_server.ts"),
         onReady: (address) => ready = address,
       });
@@ -125,8 +128,9 @@ Deno.test("Whatever is sent to the host that is not of its form starts, signals 
     assert.ok(refusals.every(({ level }) => level === "warn"));
     const kinds = refusals.map(({ fields }) => String(fields["kind"])).toSorted();
     assert.deepEqual(kinds, [
-      ...["bandwidth", "command", "departed", "drained", "fatal", "heartbeat", "listening", "log"],
-      ...["processes", "reading", "reap", "runtime", "start", "stop", "unknown", "watch"],
+      ...["bandwidth", "command", "departed", "drained", "fatal", "heartbeat", "installRuntime"],
+      ...["listening", "log", "processes", "reading", "reap", "removeRuntime", "runtime"],
+      ...["runtimes", "start", "stop", "unknown", "useRuntime", "watch"],
     ], "each kind once");
     assert.deepEqual(
       entries.filter(({ level, message }) => level === "error" || /died|earlier life/.test(message))

@@ -52,6 +52,9 @@ const COMMANDS: Readonly<Record<string, () => Promise<RunCommand>>> = {
   async app() {
     return (await import("./app.ts")).openApp;
   },
+  async runtime() {
+    return (await import("./runtime.ts")).manageRuntimes;
+  },
   async scope() {
     return (await import("./scope.ts")).printScope;
   },

@@ -13,6 +13,7 @@ import { keyRoutes } from "./admin_keys.ts";
 import { modelRoutes } from "./admin_models.ts";
 import { modelSettingsRoutes } from "./admin_model_settings.ts";
 import { requestRoutes } from "./admin_requests.ts";
+import { runtimeRoutes } from "./admin_runtimes.ts";
 import { scopeRoutes } from "./admin_scope.ts";
 import { settingsRoutes } from "./admin_settings.ts";
 import { systemRoutes } from "./admin_system.ts";
@@ -37,6 +38,7 @@ export function adminRoutes(parts: Parts): Hono<GatewayEnv> {
   routes.route("/", hubRoutes(parts));
   routes.route("/", downloadRoutes(parts));
   routes.route("/", importRoutes(parts));
+  routes.route("/", runtimeRoutes(parts));
   routes.route("/", settingsRoutes(parts));
   routes.route("/", keyRoutes(parts));
   routes.route("/", connectRoutes(parts));

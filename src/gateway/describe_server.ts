@@ -2,6 +2,7 @@
 
 import { SETTINGS } from "../settings.ts";
 import { NEW_KEY_BODY } from "./admin_keys.ts";
+import { RUNTIME_BODY } from "./admin_runtimes.ts";
 import { events, json, nothing, type RouteDescription, text } from "./route_description.ts";
 import { listOf, named, type Shape, TEXT, word } from "./shape.ts";
 
@@ -104,6 +105,26 @@ export const SERVER_ROUTES: readonly RouteDescription[] = [
     tag: "Server",
     summary: "This machine and its llama.cpp",
     answers: { 200: json(named("System"), "The machine as it is now") },
+  },
+  {
+    method: "GET",
+    path: "/admin/runtimes",
+    tag: "Server",
+    summary: "The builds of llama.cpp that are here, and those that could be",
+    answers: { 200: json(named("RuntimeList"), "The builds") },
+  },
+  {
+    method: "POST",
+    path: "/admin/runtimes",
+    tag: "Server",
+    summary: "Install, use or remove a build of llama.cpp",
+    detail: "Models that run go on with the build that they have; the next load takes the new one.",
+    body: RUNTIME_BODY,
+    answers: {
+      200: json(named("RuntimeList"), "It is used, or removed"),
+      202: json(named("RuntimeList"), "It is being installed: `job` tells how far it is"),
+      409: json(named("OpenAIError"), "It cannot be done now: the reason says what to do"),
+    },
   },
   {
     method: "GET",

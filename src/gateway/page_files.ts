@@ -189,6 +189,9 @@ const SOURCES: Readonly<Record<string, PageFile>> = {
   "/static/views/settings_model.js": js(() =>
     import("../../static/views/settings_model.js", { with: { type: "text" } })
   ),
+  "/static/views/settings_engine.js": js(() =>
+    import("../../static/views/settings_engine.js", { with: { type: "text" } })
+  ),
   "/static/views/settings_keys.js": js(() =>
     import("../../static/views/settings_keys.js", { with: { type: "text" } })
   ),

@@ -16,7 +16,6 @@ import type {
   NewKeyRow,
   OsInfo,
   RequestRow,
-  RuntimeDevice,
   RuntimeInfo,
   ScopeInfo,
   ServerPermissions,
@@ -24,6 +23,7 @@ import type {
   SystemInfo,
 } from "../api_types.ts";
 import { MODEL_SETTINGS } from "../models/model_settings.ts";
+import { RUNTIME_DEVICE } from "./runtime_shapes.ts";
 import {
   ANYTHING,
   COUNT,
@@ -138,12 +138,7 @@ const RUNTIME = shapeOf<RuntimeInfo>({
   build: orNull(COUNT),
   version: orNull(TEXT),
   source: orNull(word("flag", "bundled", "installed", "path")),
-  devices: listOf(shapeOf<RuntimeDevice>({
-    name: TEXT,
-    description: TEXT,
-    total_bytes: COUNT,
-    free_bytes: COUNT,
-  })),
+  devices: listOf(RUNTIME_DEVICE),
   activity: orNull(TEXT),
   progress: orNull(NUMBER),
   error: orNull(named("Error")),

@@ -7,6 +7,7 @@ import { AppError, messageOf } from "../errors.ts";
 import { within } from "../within.ts";
 import type { Log } from "../log.ts";
 import { activeCage, findCageTools } from "./cage.ts";
+import type { BuildGuard } from "./build_check.ts";
 import { freePort } from "./free_port.ts";
 import { buildCommand, type LaunchCommand } from "./launch.ts";
 import { type WrongMessage, wrongMessage } from "./message_check.ts";
@@ -29,6 +30,7 @@ import { Processes } from "./processes.ts";
 import { workerModule } from "./program_files.ts";
 import { RuntimeKeeper, type RuntimeKeeperOptions } from "./runtime_keeper.ts";
 import { scopeWithin, startable } from "./rights.ts";
+import type { Runtimes, RuntimesOptions } from "./runtimes.ts";
 import { serverGrants } from "./scope.ts";
 import type { ServerLock } from "./server_lock.ts";
 import { ServerWorker } from "./server_worker.ts";
@@ -41,6 +43,10 @@ export interface HostOptions {
   lock: ServerLock;
   sockets: SocketFolder;
   findRuntime: RuntimeKeeperOptions["find"];
+  /** Loaded when somebody first asks for the builds. */
+  runtimes(given: Pick<RuntimesOptions, "keeper" | "running" | "facts">): Promise<Runtimes>;
+  /** What `findRuntime` saw of installed builds. */
+  guard: BuildGuard;
   /** Where other programs keep models; none by default. */
   importRoots?: readonly ImportRoot[] | undefined;
   /** The module that the server runs; by default `server.ts`. */
@@ -71,6 +77,7 @@ export class Host implements AsyncDisposable {
   readonly #connections = createConnectionsProbe();
   readonly #processes: Processes;
   readonly #runtime: RuntimeKeeper;
+  #runtimes: Promise<Runtimes> | null = null;
   readonly #server: ServerWorker;
   readonly #port: number;
   readonly #failed = Promise.withResolvers<never>();
@@ -283,13 +290,32 @@ export class Host implements AsyncDisposable {
       await this.#runtime.get({ retry });
       return this.#runtime.info;
     },
+    runtimes: async () => (await this.#builds()).list(),
+    installRuntime: async (params: HostCalls["installRuntime"]["params"]) =>
+      (await this.#builds()).install(params),
+    useRuntime: async ({ name }: HostCalls["useRuntime"]["params"]) =>
+      (await this.#builds()).use(name),
+    removeRuntime: async ({ name }: HostCalls["removeRuntime"]["params"]) =>
+      (await this.#builds()).remove(name),
     departed: async ({ connections }: HostCalls["departed"]["params"]) => ({
       departed: await this.#connections.departed(connections),
     }),
   };
 
+  #builds(): Promise<Runtimes> {
+    return this.#runtimes ??= this.#options.runtimes({
+      keeper: this.#runtime,
+      running: () => this.#processes.programs(),
+      facts: async () => {
+        const { offerFacts } = await import("./offer_facts.ts");
+        return await offerFacts(this.#probe);
+      },
+    });
+  }
+
   async #command(launch: LaunchSpec): Promise<WantedProcess> {
     const runtime = await this.#runtime.get({ retry: true });
+    await this.#options.guard.check(runtime);
     const { config, sockets } = this.#options;
     if (config.cage === "require" && activeCage() === null) {
       throw new AppError(

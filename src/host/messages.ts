@@ -2,7 +2,7 @@
 // The host trusts none of it: `message_check.ts` has a form for each message and call that it takes;
 // `launch.ts`, `model_paths.ts` and `host.ts` check the values before they act on them.
 
-import type { HostReading, RuntimeInfo, ScopeInfo } from "../api_types.ts";
+import type { HostReading, RuntimeInfo, RuntimeList, ScopeInfo } from "../api_types.ts";
 import type { Config } from "../config.ts";
 import type { AppErrorData } from "../errors.ts";
 import type { LogEntry } from "../log.ts";
@@ -129,8 +129,24 @@ export interface HostCalls {
   reap: { params: { rows: LeftoverProcess[] }; result: { killed: number[] } };
   /** Waits until a runtime is found or installed; the error says what to install by hand. */
   runtime: { params: { retry: boolean }; result: RuntimeInfo };
+  /** The builds that are here, and those that could be. */
+  runtimes: { params: Record<string, never>; result: RuntimeList };
+  /** Begins an installation; `job` tells how far it is. */
+  installRuntime: { params: InstallRuntimeParams; result: RuntimeList };
+  /** By a name of the list, or `auto` for the usual order. */
+  useRuntime: { params: { name: string }; result: RuntimeList };
+  removeRuntime: { params: { name: string }; result: RuntimeList };
   /** Which of these client connections are gone: see `gateway/departures.ts`. */
   departed: { params: { connections: ClientConnection[] }; result: { departed: number[] } };
+}
+
+export interface InstallRuntimeParams {
+  /** Of the list; null = the recommended one. */
+  variant: string | null;
+  /** The newest one instead of the one whose digest we know. */
+  latest: boolean;
+  /** Take it though nothing but its own server vouches for it. */
+  unverified: boolean;
 }
 
 /** A TCP connection as the server sees it. */

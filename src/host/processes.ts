@@ -29,6 +29,8 @@ export interface StartOptions {
 
 interface Child {
   process: Deno.ChildProcess;
+  /** The llama-server itself, whatever starts it. */
+  program: string;
   stdin: WritableStreamDefaultWriter<Uint8Array>;
   /** Resolves when the process is reaped. */
   ended: Promise<void>;
@@ -84,7 +86,8 @@ export class Processes implements AsyncDisposable {
       this.#children.delete(id);
       options.onExit(status.code, status.signal);
     });
-    this.#children.set(id, { process, stdin, ended });
+    const { program: server } = options.launchable;
+    this.#children.set(id, { process, program: server, stdin, ended });
     // The process loads meanwhile.
     const { probe } = this.#options;
     const [facts, boot] = await Promise.all([probe.readProcess(process.pid), probe.bootId()]);
@@ -119,6 +122,11 @@ export class Processes implements AsyncDisposable {
         return { id, pid, rssBytes: facts?.rssBytes ?? null };
       }),
     );
+  }
+
+  /** Each once for each process that runs now. */
+  programs(): string[] {
+    return [...this.#children.values()].map(({ program }) => program);
   }
 
   /** Ends processes of an earlier life: only where pid, start time, boot and token all match. */

@@ -15,6 +15,8 @@ export interface ServerOptions {
   doors?: string;
   /** Deno's flags for what it may do; by default all. */
   permissions?: string[];
+  /** The llama-server that it is told to use; null = it finds one, as for a user. */
+  llamaServer?: null;
   /** Where it listens; by default loopback. `url` is loopback's in any case. */
   host?: string;
   /** Runs before the start: to put models into the home. */
@@ -55,7 +57,8 @@ export async function startServer(options: ServerOptions = {}): Promise<ServerPr
       ...["run", ...options.permissions ?? ["-A"], "--no-prompt", "--quiet", "--cached-only"],
       ...[options.entry ?? "main.ts", "serve"],
       ...["--home", home, "--runtime-home", runtimeHome, "--port", "0", "--no-open"],
-      ...["--host", options.host ?? "127.0.0.1", "--llama-server", await testRuntime()],
+      ...["--host", options.host ?? "127.0.0.1"],
+      ...(options.llamaServer === null ? [] : ["--llama-server", await testRuntime()]),
       // Doors of their own: 8080-8100 may be in use on the machine that runs the tests.
       ...["--runtime-ports", options.doors ?? "28080-28100"],
       ...(options.flags ?? []),

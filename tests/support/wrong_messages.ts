@@ -42,6 +42,15 @@ export const SAMPLES: readonly ToHost[] = [
       connections: [{ id: 1, localPort: 1, remoteAddress: "127.0.0.1", remotePort: 2 }],
     },
   },
+  { type: "call", call: 10, name: "runtimes", params: {} },
+  {
+    type: "call",
+    call: 11,
+    name: "installRuntime",
+    params: { variant: "cpu", latest: false, unverified: false },
+  },
+  { type: "call", call: 12, name: "useRuntime", params: { name: "llama-b1" } },
+  { type: "call", call: 13, name: "removeRuntime", params: { name: "llama-b1" } },
   { type: "watch", on: true },
   { type: "heartbeat" },
   { type: "listening", address: "127.0.0.1", port: 1 },
@@ -112,7 +121,9 @@ function wrongInstead(value: unknown, path: Path): unknown[] {
   switch (typeof value) {
     case "string": {
       const odd = [true, {}, [], new String(value), LONG, ...nothing];
-      const words = ["type", "name"].includes(name) ? ["constructor", "__proto__", "toString"] : [];
+      const words = path.length === 1 && ["type", "name"].includes(name)
+        ? ["constructor", "__proto__", "toString"]
+        : [];
       return [...never, ...odd, ...words, ...name === "gpuLayers" ? [] : [1]];
     }
     case "number":
@@ -126,7 +137,7 @@ function wrongInstead(value: unknown, path: Path): unknown[] {
 
 const NULLABLE: ReadonlySet<string> = new Set([
   ...["mmprojPath", "cacheTypeK", "cacheTypeV", "chatTemplate", "draftModelPath"],
-  ...["pid", "startTime"],
+  ...["pid", "startTime", "variant"],
 ]);
 
 /** Of their form, and nothing that the host may do. */
