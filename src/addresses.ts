@@ -58,6 +58,15 @@ export function parseEndpoint(text: string): string {
   return url.href.replace(/\/+$/, "");
 }
 
+/** As an endpoint; nobody on the way may change what is installed. */
+export function parseReleaseApi(text: string): string {
+  const endpoint = parseEndpoint(text);
+  const { protocol, hostname } = new URL(endpoint);
+  const host = hostname.replace(/^\[|\]$/g, "");
+  if (protocol === "https:" || host === "localhost" || isLoopback(host)) return endpoint;
+  throw new BadValue('an address that begins with "https://", or one of this machine');
+}
+
 /** A proxy's address; `http://` may be left out, as curl allows. */
 export function parseProxy(text: string): string {
   const url = URL.parse(/^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `http://${text}`);
@@ -91,4 +100,9 @@ function refuseWildcard(text: string, accepted: string): void {
 
 function isPort(digits: string | undefined): boolean {
   return digits === undefined || (Number(digits) > 0 && Number(digits) <= 65_535);
+}
+
+/** An address to connect to, where the server listens on every one. */
+export function reachable(address: string): string {
+  return address.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:");
 }

@@ -99,6 +99,32 @@ export interface SystemInfo {
   version: string;
 }
 
+/** What the server's Worker was given: Deno permissions, the lists by exact paths and addresses. */
+export interface ServerPermissions {
+  read: string[];
+  write: string[];
+  net: string[];
+  run: false;
+  env: false;
+  ffi: false;
+  import: false;
+  sys: false;
+}
+
+/** A right that the program would like to have and was started without. */
+export interface MissingRight {
+  /** As Deno names it, with what it is for: `read /data/models`. */
+  permission: string;
+  costs: { code: string; message: string };
+}
+
+/** GET /admin/scope. */
+export interface ScopeInfo {
+  permissions: ServerPermissions;
+  missing: MissingRight[];
+  cage: SystemInfo["cage"];
+}
+
 export interface ErrorBody {
   message: string;
   code: string;
@@ -202,6 +228,28 @@ export interface KeyRow {
   source: "made" | "start";
   created_at: string | null;
   last_used_at: string | null;
+}
+
+/** GET /admin/connect: texts for other programs, in each of which a key's place is marked. */
+export interface ConnectAnswer {
+  address: string;
+  /** The one that was asked for; without one, the model that a user most likely means. */
+  model: string;
+  needs_key: boolean;
+  key_place: string;
+  tools: ConnectTextRow[];
+}
+
+export interface ConnectTextRow {
+  name: string;
+  title: string;
+  where: string;
+  note: string | null;
+  /** False = it works only with a server that wants no key. */
+  sends_key: boolean;
+  /** What stands around the key's place: how a key must be written there. */
+  key_in: "text" | "json" | "shell";
+  text: string;
 }
 
 /** POST /admin/keys: the one time that the key is shown. */
@@ -434,4 +482,80 @@ export interface ImportList {
   models: ImportRow[];
   /** Where was looked, and what kept us from it. */
   places: { program: string; path: string; found: number; error: ErrorBody | null }[];
+}
+
+/** How an archive was checked: by a digest in our code, by the distribution's signature, or only against what its own server says. */
+export type RuntimeTrust = "pinned" | "signed" | "unverified";
+
+/** A llama.cpp build that is on this computer. */
+export interface InstalledRuntime {
+  /** By which it is used and removed; `bundled` and `path` for those that were not installed here. */
+  name: string;
+  source: RuntimeSource;
+  build: number | null;
+  /** Null until it was asked. */
+  version: string | null;
+  verified: RuntimeTrust | null;
+  /** What it could compute on when it was asked last, beside the CPU. */
+  devices: RuntimeDevice[];
+  size_bytes: number | null;
+  installed_at: string | null;
+  /** The next load starts this one. */
+  active: boolean;
+  /** Why it cannot be used. */
+  refusal: string | null;
+  removable: boolean;
+}
+
+/** Why a build is offered for this computer, or not. */
+export type RuntimeOfferCode =
+  /** It runs on any computer of this kind. */
+  | "runs_anywhere"
+  | "gpu_fits"
+  | "no_gpu"
+  | "no_nvidia_gpu"
+  | "driver_unknown"
+  /** `driver` is there, `needed` would do. */
+  | "driver_too_old"
+  | "gpu_too_old"
+  | "gpu_too_new";
+
+/** A llama.cpp build that could be installed. */
+export interface AvailableRuntime {
+  /** `cpu`, `metal`, `vulkan`, `cuda-12`, `cuda-13`. */
+  variant: string;
+  /** What is downloaded, roughly. */
+  size_bytes: number;
+  verified: RuntimeTrust;
+  offered: boolean;
+  recommended: boolean;
+  code: RuntimeOfferCode;
+  values: Record<string, string | number>;
+  /** One plain English sentence. */
+  reason: string;
+  /** Name of the installed build of this kind. */
+  installed: string | null;
+}
+
+/** The installation that runs, or ran last. */
+export interface RuntimeJob {
+  variant: string;
+  state: "installing" | "done" | "failed";
+  activity: string | null;
+  /** 0 to 1; null = unknown. */
+  progress: number | null;
+  /** Of the build, when it is done. */
+  name: string | null;
+  error: ErrorBody | null;
+}
+
+/** GET /admin/runtimes */
+export interface RuntimeList {
+  installed: InstalledRuntime[];
+  available: AvailableRuntime[];
+  /** What was chosen by `use`; null = the usual order. */
+  chosen: string | null;
+  /** The path of --llama-server, over which nothing wins. */
+  flag: string | null;
+  job: RuntimeJob | null;
 }

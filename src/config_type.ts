@@ -17,6 +17,7 @@ export interface Config {
   readonly origins: readonly string[];
   readonly runtimePorts: { readonly first: number; readonly last: number };
   readonly llamaServer: string | null;
+  readonly releaseApi: string;
   readonly cage: "auto" | "require" | "off";
   readonly apiKey: string | null;
   /** -1 = for ever. */

@@ -6,6 +6,7 @@ import {
   parseHost,
   parseOrigin,
   parseProxy,
+  parseReleaseApi,
   showProxy,
 } from "./addresses.ts";
 import { readApiKey, readSecret } from "./api_key.ts";
@@ -115,6 +116,15 @@ const TABLE: { readonly [P in SettingProperty]: SettingOf<Config[P]> } = {
     fallback: null,
     fallbackText: "found or installed",
     help: "The llama-server to run; outside --home",
+  },
+  releaseApi: {
+    name: "release_api",
+    flag: null,
+    environment: "ZOMBIE_RELEASE_API",
+    locked: true,
+    kind: text("URL", parseReleaseApi),
+    fallback: "https://api.github.com",
+    help: "GitHub's API or a mirror of it, for llama.cpp's releases; https, or on this machine",
   },
   cage: {
     name: "cage",

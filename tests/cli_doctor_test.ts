@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { writeTestModel } from "../src/models/hello_model.ts";
-import { TOOLS } from "../src/cli/connect_tools.ts";
+import { TOOLS } from "../src/connect_tools.ts";
 import { cli, cliEnv, cliHome } from "./support/cli.ts";
 import { TestHub } from "./support/hub.ts";
 import { startServer } from "./support/server_process.ts";

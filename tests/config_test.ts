@@ -21,6 +21,7 @@ Deno.test("loadConfig() without anything gives the documented defaults", async (
     origins: [],
     runtimePorts: { first: 8080, last: 8100 },
     llamaServer: null,
+    releaseApi: "https://api.github.com",
     cage: "auto",
     apiKey: null,
     keepAliveMs: 600_000,

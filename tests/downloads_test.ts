@@ -261,7 +261,10 @@ Deno.test("A split model with its projector comes as one, into a folder of its n
   hub.add("org/repo", { files: all, pipelineTag: "image-text-to-text" });
   await using home = await DownloadHome.open(hub);
   hub.fault = ({ host }) => host === "cdn" ? { bytesPerSecond: 20 * MIB } : null;
-  const { id } = home.add("Q4/big-Q4_K_M-00001-of-00002.gguf");
+  const { id, file } = home.add("Q4/big-Q4_K_M-00002-of-00002.gguf");
+  // Whichever part is asked for.
+  assert.equal(file, "Q4/big-Q4_K_M-00001-of-00002.gguf");
+  assert.equal(failure(() => home.add(file)).code, "download_exists");
   const folder = join(home.path, "big-Q4_K_M");
   await home.until(() => {
     // The folder is there as a whole or not at all.

@@ -1,101 +1,16 @@
 import assert from "node:assert/strict";
 import { basename, delimiter, dirname, join } from "node:path";
 import { AppError } from "../src/errors.ts";
-import {
-  type FindOrInstallOptions,
-  findOrInstallRuntime,
-  type InstallProgress,
-  type InstallSource,
-} from "../src/host/install.ts";
-import { type GithubOptions, githubSource, PINNED_TAG } from "../src/host/install_github.ts";
-import { createLog, type LogEntry } from "../src/log.ts";
+import { PINNED_TAG } from "../src/host/install_github.ts";
 import { tarGz, zip } from "./support/archive_writer.ts";
-import { testRuntime } from "./support/llama_server.ts";
+import { realBuildArchive } from "./support/real_build.ts";
+import { archive, CPU, GPU, InstallCase as Case, INSTALLED } from "./support/install_case.ts";
 import { ReleaseApi, sha256 } from "./support/release_api.ts";
 import {
   scriptServer,
   type ScriptServerOptions,
   writeScriptServer,
 } from "./support/script_server.ts";
-import { TempFolder } from "./support/temp_folder.ts";
-
-const CPU = "llama-b11118-bin-ubuntu-x64.tar.gz";
-const GPU = "llama-b11118-bin-ubuntu-vulkan-x64.tar.gz";
-const INSTALLED = "llama-b11118-ubuntu-x64";
-const PLATFORM = { os: "linux", arch: "x86_64" };
-
-class Case implements AsyncDisposable {
-  readonly entries: LogEntry[] = [];
-  readonly progress: InstallProgress[] = [];
-  readonly abort = new AbortController();
-  readonly api = ReleaseApi.start();
-  readonly #folder: TempFolder;
-
-  private constructor(folder: TempFolder) {
-    this.#folder = folder;
-  }
-
-  static async open(): Promise<Case> {
-    return new Case(await TempFolder.make());
-  }
-
-  at(...names: string[]): string {
-    return join(this.#folder.path, ...names);
-  }
-
-  get home(): string {
-    return this.at("home");
-  }
-
-  get installed(): string {
-    return join(this.home, INSTALLED, "llama-server");
-  }
-
-  source(digests: Record<string, string> = {}, more: GithubOptions = {}): InstallSource {
-    const pinned = { tag: PINNED_TAG, digests };
-    return githubSource({ apiBase: this.api.base, platform: PLATFORM, pinned, ...more });
-  }
-
-  find(options: Partial<FindOrInstallOptions> = {}) {
-    return findOrInstallRuntime({
-      llamaServer: null,
-      bundledFolder: this.at("config", "llama.cpp"),
-      runtimeHome: this.home,
-      path: null,
-      sources: [],
-      log: createLog({ part: "t", level: "debug", write: (entry) => this.entries.push(entry) }),
-      onProgress: (progress) => this.progress.push(progress),
-      signal: this.abort.signal,
-      ...options,
-    });
-  }
-
-  async server(name: string, options: ScriptServerOptions = {}): Promise<string> {
-    await Deno.mkdir(dirname(this.at(name)), { recursive: true });
-    await writeScriptServer(this.at(name), options);
-    return this.at(name);
-  }
-
-  /** Names in the runtime home, but for the lock and the remembered probes. */
-  async kept(): Promise<string[]> {
-    const names = await Array.fromAsync(Deno.readDir(this.home), (entry) => entry.name);
-    return names.filter((name) => name !== ".lock" && name !== "probes.json").sort();
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.api[Symbol.asyncDispose]();
-    await this.#folder[Symbol.asyncDispose]();
-  }
-}
-
-function archive(options: ScriptServerOptions = {}, more: string = ""): Uint8Array<ArrayBuffer> {
-  return tarGz([
-    { name: "llama-b11118/", type: "5" },
-    { name: "llama-b11118/libllama.so", type: "2", target: "libllama.so.0" },
-    { name: "llama-b11118/libllama.so.0", content: "library" + more },
-    { name: "llama-b11118/llama-server", content: scriptServer(options), mode: 0o755 },
-  ]);
-}
 
 async function refusal(promise: Promise<unknown>): Promise<string> {
   const error = await promise.then(() => assert.fail("it was found"), (thrown) => thrown);
@@ -206,6 +121,11 @@ Deno.test("githubSource() installs the pinned build and writes down where it cam
       "libllama.so.0": 7,
       "llama-server": new TextEncoder().encode(scriptServer()).length,
     },
+    hashes: {
+      "libllama.so": sha256(new TextEncoder().encode("library")),
+      "libllama.so.0": sha256(new TextEncoder().encode("library")),
+      "llama-server": sha256(new TextEncoder().encode(scriptServer())),
+    },
   });
   const activities = new Set(t.progress.map((each) => each.activity));
   assert.deepEqual([...activities], [
@@ -222,18 +142,7 @@ Deno.test("githubSource() installs the pinned build and writes down where it cam
 
 Deno.test("githubSource() installs a real build that then runs", async () => {
   await using t = await Case.open();
-  const real = dirname(await testRuntime());
-  const files = await Array.fromAsync(Deno.readDir(real));
-  const entries = await Promise.all(
-    files.filter(({ name }) => /^(lib|ld-).*so|^llama-server$/.test(name)).map(async (
-      { name },
-    ) => ({
-      name: `llama-b11118/${name}`,
-      content: await Deno.readFile(join(real, name)),
-      mode: (await Deno.stat(join(real, name))).mode! & 0o777,
-    })),
-  );
-  const bytes = tarGz(entries);
+  const bytes = await realBuildArchive(PINNED_TAG);
   t.api.add(PINNED_TAG, { [CPU]: bytes });
   const runtime = await t.find({ sources: [t.source({ "ubuntu-x64.tar.gz": sha256(bytes) })] });
   assert.equal(runtime.path, t.installed);

@@ -1,6 +1,6 @@
 // /api/pull, field by field, against a stand-in for the Hub.
 
-import { deepEqual, equal, match, ok } from "node:assert/strict";
+import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
 import { join } from "node:path";
 import { Ollama } from "ollama";
 import type { DownloadRow } from "../src/api_types.ts";
@@ -154,33 +154,37 @@ Deno.test("ollama: pull() tells its progress, and its errors as errors", async (
   }
 });
 
-Deno.test("a pull whose client leaves pauses, and the next one goes on where it stood", async () => {
-  await using both = await servedHub();
-  const { server, hub, files } = both;
-  const { sizeBytes } = files["tiny-Q4_K_M.gguf"];
-  hub.fault = ({ host }) => host === "cdn" ? { bytesPerSecond: MIB } : null;
-  const client = new Ollama({ host: server.url });
-  try {
-    for await (
-      const { completed } of await client.pull({ model: "hf.co/org/tiny", stream: true })
-    ) {
-      if (completed > MIB) client.abort();
-    }
-  } catch (error) {
-    match(String(error), /abort/i);
-  }
-  const row = await until(async () => {
-    const { downloads } = await server.json<{ downloads: DownloadRow[] }>("/admin/downloads");
-    return downloads[0]?.state === "paused" && downloads[0];
+for (const stream of [true, false]) {
+  const how = stream ? "streamed" : "at once";
+  Deno.test(`a pull (${how}) whose client leaves pauses, and the next one goes on where it stood`, async () => {
+    await using both = await servedHub();
+    const { server, hub, files } = both;
+    const { sizeBytes } = files["tiny-Q4_K_M.gguf"];
+    hub.fault = ({ host }) => host === "cdn" ? { bytesPerSecond: MIB } : null;
+    const download = async () => {
+      const { downloads } = await server.json<{ downloads: DownloadRow[] }>("/admin/downloads");
+      return downloads[0];
+    };
+    const client = new AbortController();
+    const body = { model: "hf.co/org/tiny", stream };
+    const pulled = server.post("/api/pull", body, { signal: client.signal })
+      .then((answer) => answer.text());
+    await until(async () => ((await download())?.bytes_done ?? 0) > MIB);
+    client.abort();
+    await rejects(pulled, /abort/i);
+    const row = await until(async () => {
+      const row = await download();
+      return row?.state === "paused" && row;
+    });
+    ok(row.bytes_done > 0 && row.bytes_done < sizeBytes, `${row.bytes_done}`);
+    hub.fault = () => null;
+    const { lines, last } = await askWell(server, ROUTE, { model: "hf.co/org/tiny" });
+    deepEqual(last, { status: "success" });
+    const [begun] = lines.filter((line: Json) => line.digest !== undefined);
+    ok(begun.completed >= row.bytes_done - MIB, JSON.stringify(begun));
+    await answers(server, "hf.co/org/tiny");
   });
-  ok(row.bytes_done > 0 && row.bytes_done < sizeBytes, `${row.bytes_done}`);
-  hub.fault = () => null;
-  const { lines, last } = await askWell(server, ROUTE, { model: "hf.co/org/tiny" });
-  deepEqual(last, { status: "success" });
-  const [begun] = lines.filter((line: Json) => line.digest !== undefined);
-  ok(begun.completed >= row.bytes_done - MIB, JSON.stringify(begun));
-  await answers(server, "hf.co/org/tiny");
-});
+}
 
 async function answers(server: ServerProcess, model: string): Promise<void> {
   const { last } = await askWell(server, "POST /api/generate", {

@@ -1,8 +1,8 @@
 // What each shell has to know to complete: made from the tables of commands and settings.
 
 import { type Command, COMMANDS } from "../commands.ts";
+import { TOOLS } from "../connect_tools.ts";
 import { SETTINGS } from "../settings.ts";
-import { TOOLS } from "./connect_tools.ts";
 
 interface Flag {
   name: string;
@@ -19,6 +19,7 @@ const WITH_MODEL = COMMANDS.filter(({ usage }) => /^\[?MODEL\b/.test(usage)).map
 /** First words that are known beforehand. */
 const WORDS: Readonly<Record<string, readonly string[]>> = {
   keys: ["add", "revoke"],
+  runtime: ["list", "install", "use", "remove"],
   completions: ["bash", "zsh", "fish"],
   connect: TOOLS.map(({ name }) => name),
   help: COMMANDS.map(({ name }) => name),

@@ -1,14 +1,13 @@
 // `zombiecoder connect [TOOL]`: what to write into another program so that it asks this server.
 
-import type { ModelRow } from "../api_types.ts";
+import type { ConnectAnswer } from "../api_types.ts";
+import { type Connection, KEY_PLACE, TOOLS } from "../connect_tools.ts";
 import { AppError } from "../errors.ts";
 import { nearest } from "../nearest.ts";
 import type { CommandContext } from "./command_context.ts";
 import { connectRunning } from "./connection.ts";
-import { type Connection, TOOLS } from "./connect_tools.ts";
 import { findModel } from "./model_lookup.ts";
 import { jsonText, plainLine } from "./plain_text.ts";
-import { ServerClient } from "./server_client.ts";
 
 export async function printConnection(context: CommandContext): Promise<number> {
   const { terminal, loaded } = context;
@@ -16,10 +15,12 @@ export async function printConnection(context: CommandContext): Promise<number> 
   const tools = name === undefined ? TOOLS : [toolNamed(name)];
   const connection = await connectionOf(context);
   const json = loaded.switches.has("json");
-  const shown = tools.map((tool) => ({
-    tool: tool.name,
-    title: tool.title,
-    ...tool.settings(connection),
+  const shown = tools.map(({ name, title, where, note, text }) => ({
+    tool: name,
+    title,
+    where,
+    note,
+    text: text(connection),
   }));
   if (json) {
     const { address, model, needsKey } = connection;
@@ -27,12 +28,17 @@ export async function printConnection(context: CommandContext): Promise<number> 
     terminal.out(`${jsonText(whole, 2)}\n`);
     return 0;
   }
-  for (const { title, where, text } of shown) {
+  for (const { title, where, note, text } of shown) {
     terminal.out(`${terminal.paint("bold", title)}  ${where}\n\n${indented(text)}\n\n`);
+    if (note !== null) terminal.out(`${note}\n\n`);
   }
   if (connection.needsKey) {
+    const cannot = tools.filter(({ sendsKey }) => !sendsKey).map(({ title }) => title);
+    if (cannot.length > 0) {
+      terminal.err(`${cannot.join(", ")} can send no key: it works only with a server without\n`);
+    }
     terminal.err(
-      "This server wants a key: write yours in place of $ZOMBIE_API_KEY (zombiecoder keys add NAME makes one)\n",
+      `This server wants a key: write yours in place of ${KEY_PLACE} (zombiecoder keys add NAME makes one)\n`,
     );
   }
   return 0;
@@ -67,31 +73,10 @@ async function connectionOf(context: CommandContext): Promise<Connection> {
       needsKey: config.apiKey !== null,
     };
   }
-  const model = wanted === null
-    ? usualModel(await client.json<ModelRow[]>("/admin/models"))
-    : (await findModel(client, wanted)).id;
-  return {
-    address: client.address,
-    model: plainLine(model),
-    needsKey: await needsKey(client.address),
-  };
-}
-
-/** One that is in memory, else the first of the user's own. */
-function usualModel(rows: readonly ModelRow[]): string {
-  const own = rows.filter(({ builtin, capabilities }) => !builtin && capabilities.includes("chat"));
-  return (own.find(({ state }) => state === "ready") ?? own[0])?.id ?? rows[0]?.id ?? "hello";
-}
-
-async function needsKey(address: string): Promise<boolean> {
-  using stranger = new ServerClient({ address, apiKey: null });
-  try {
-    await stranger.json("/v1/models");
-    return false;
-  } catch (error) {
-    if (error instanceof AppError && error.code === "invalid_api_key") return true;
-    throw error;
-  }
+  const id = wanted === null ? "" : (await findModel(client, wanted)).id;
+  const query = new URLSearchParams({ model: id });
+  const { model, needs_key } = await client.json<ConnectAnswer>(`/admin/connect?${query}`);
+  return { address: client.address, model: plainLine(model), needsKey: needs_key };
 }
 
 function indented(text: string): string {

@@ -5,6 +5,7 @@ import { Hono } from "@hono/hono";
 
 import { AppError } from "../errors.ts";
 import { catalogueRoutes } from "./admin_catalogue.ts";
+import { connectRoutes } from "./admin_connect.ts";
 import { downloadRoutes } from "./admin_downloads.ts";
 import { hubRoutes } from "./admin_hub.ts";
 import { importRoutes } from "./admin_import.ts";
@@ -12,6 +13,8 @@ import { keyRoutes } from "./admin_keys.ts";
 import { modelRoutes } from "./admin_models.ts";
 import { modelSettingsRoutes } from "./admin_model_settings.ts";
 import { requestRoutes } from "./admin_requests.ts";
+import { runtimeRoutes } from "./admin_runtimes.ts";
+import { scopeRoutes } from "./admin_scope.ts";
 import { settingsRoutes } from "./admin_settings.ts";
 import { systemRoutes } from "./admin_system.ts";
 import type { GatewayEnv } from "./gateway_env.ts";
@@ -28,14 +31,17 @@ export function adminRoutes(parts: Parts): Hono<GatewayEnv> {
     return next();
   });
   routes.route("/", systemRoutes(parts));
+  routes.route("/", scopeRoutes(parts));
   routes.route("/", modelRoutes(parts));
   routes.route("/", modelSettingsRoutes(parts));
   routes.route("/", catalogueRoutes(parts));
   routes.route("/", hubRoutes(parts));
   routes.route("/", downloadRoutes(parts));
   routes.route("/", importRoutes(parts));
+  routes.route("/", runtimeRoutes(parts));
   routes.route("/", settingsRoutes(parts));
   routes.route("/", keyRoutes(parts));
+  routes.route("/", connectRoutes(parts));
   routes.route("/", requestRoutes(parts));
   return routes;
 }

@@ -7,7 +7,7 @@ import type { Model } from "../models/library.ts";
 import { COUNT_TOKENS_BODY, MESSAGES_BODY } from "./anthropic_bodies.ts";
 import type { GatewayEnv } from "./gateway_env.ts";
 import { forwardByBody } from "./model_request.ts";
-import type { Parts } from "./parts.ts";
+import type { ServingParts } from "./request_defaults.ts";
 import type { Schema } from "../schema.ts";
 
 const FORWARDED: readonly [path: string, body: Schema][] = [
@@ -18,7 +18,7 @@ const FORWARDED: readonly [path: string, body: Schema][] = [
 const DEFAULT_LIMIT = 20;
 const MOST_LIMIT = 1_000;
 
-export function anthropicRoutes(parts: Parts): Hono<GatewayEnv> {
+export function anthropicRoutes(parts: ServingParts): Hono<GatewayEnv> {
   const routes = new Hono<GatewayEnv>();
   for (const [path, body] of FORWARDED) {
     const route = { path, mode: "chat", body, dialect: "anthropic" } as const;

@@ -21,6 +21,7 @@ import { openaiRoutes } from "./openai.ts";
 import { pageRoutes } from "./page.ts";
 import type { Parts } from "./parts.ts";
 import { RequestCounts } from "./request_counts.ts";
+import { type ServingParts, SettingsCache } from "./request_defaults.ts";
 import { answerUnmatched } from "./unmatched.ts";
 import { forwardNative, rawPath, upstreamRoutes } from "./upstream.ts";
 
@@ -43,7 +44,8 @@ export interface AppRoute {
   path: string;
 }
 
-export function createGateway(parts: Parts): Gateway {
+export function createGateway(given: Parts): Gateway {
+  const parts: ServingParts = { ...given, settings: new SettingsCache(given.registry) };
   const guarded = {
     config: parts.config(),
     keys: new KeyCheck(parts),

@@ -2,8 +2,9 @@
 
 import { SETTINGS } from "../settings.ts";
 import { NEW_KEY_BODY } from "./admin_keys.ts";
+import { RUNTIME_BODY } from "./admin_runtimes.ts";
 import { events, json, nothing, type RouteDescription, text } from "./route_description.ts";
-import { listOf, named, type Shape, word } from "./shape.ts";
+import { listOf, named, type Shape, TEXT, word } from "./shape.ts";
 
 // What a value must be is written in the table of settings, by which it is checked.
 const SETTINGS_BODY: Shape = {
@@ -107,6 +108,33 @@ export const SERVER_ROUTES: readonly RouteDescription[] = [
   },
   {
     method: "GET",
+    path: "/admin/runtimes",
+    tag: "Server",
+    summary: "The builds of llama.cpp that are here, and those that could be",
+    answers: { 200: json(named("RuntimeList"), "The builds") },
+  },
+  {
+    method: "POST",
+    path: "/admin/runtimes",
+    tag: "Server",
+    summary: "Install, use or remove a build of llama.cpp",
+    detail: "Models that run go on with the build that they have; the next load takes the new one.",
+    body: RUNTIME_BODY,
+    answers: {
+      200: json(named("RuntimeList"), "It is used, or removed"),
+      202: json(named("RuntimeList"), "It is being installed: `job` tells how far it is"),
+      409: json(named("OpenAIError"), "It cannot be done now: the reason says what to do"),
+    },
+  },
+  {
+    method: "GET",
+    path: "/admin/scope",
+    tag: "Server",
+    summary: "What the server may do, what it lacks, and which cage holds its models",
+    answers: { 200: json(named("Scope"), "The scope") },
+  },
+  {
+    method: "GET",
     path: "/admin/events",
     tag: "Server",
     summary: "Everything that happens, as it happens",
@@ -142,6 +170,14 @@ export const SERVER_ROUTES: readonly RouteDescription[] = [
     detail: "They are written to config.json. What is left out stays; null takes a value away.",
     otherBody: { "application/json": SETTINGS_BODY },
     answers: { 200: json(listOf(named("Setting")), "The settings") },
+  },
+  {
+    method: "GET",
+    path: "/admin/connect",
+    tag: "Server",
+    summary: "Settings for other programs, ready to be copied",
+    query: { model: { ...TEXT, description: "The model to name in them" } },
+    answers: { 200: json(named("Connect"), "The texts") },
   },
   {
     method: "GET",

@@ -9,7 +9,7 @@ import { forward, type Upstream } from "./forward.ts";
 import type { GatewayEnv } from "./gateway_env.ts";
 import { parseJson, readBody } from "./json_body.ts";
 import { keepAliveOf } from "./model_request.ts";
-import type { Parts } from "./parts.ts";
+import { type ServingParts, withModelDefaults } from "./request_defaults.ts";
 import { checkBody, type Schema } from "../schema.ts";
 import { modeBeside } from "./serving_mode.ts";
 import { sseEvents } from "./sse_events.ts";
@@ -29,20 +29,21 @@ export const GENERATE_BODY = {
   required: ["prompt"],
 } as const satisfies Schema;
 
-export function generateRoutes(parts: Parts): Hono<GatewayEnv> {
+export function generateRoutes(parts: ServingParts): Hono<GatewayEnv> {
   const routes = new Hono<GatewayEnv>();
   routes.post("/generate", (context) => generate(parts, context));
   return routes;
 }
 
-async function generate(parts: Parts, context: Context<GatewayEnv>): Promise<Response> {
+async function generate(parts: ServingParts, context: Context<GatewayEnv>): Promise<Response> {
   const bytes = await readBody(context.req.raw, parts.config().bodyLimitBytes);
   const body = checkBody(GENERATE_BODY, parseJson(bytes));
   const { prompt, max_tokens, temperature, stop } = body;
   const model = await findModel(parts, body.model_id ?? body.model ?? null);
   const stream = body.stream ?? false;
   const chat = model.facts === null || model.facts.chatTemplate !== null;
-  const upstreamBody = {
+  const path = chat ? "/v1/chat/completions" : "/v1/completions";
+  const upstreamBody = withModelDefaults(path, {
     ...(chat ? { messages: [{ role: "user", content: prompt }] } : { prompt }),
     model: model.id,
     stream,
@@ -50,11 +51,11 @@ async function generate(parts: Parts, context: Context<GatewayEnv>): Promise<Res
     max_tokens: max_tokens ?? undefined,
     temperature: temperature ?? undefined,
     stop,
-  };
+  }, parts.settings.of(model));
   return await forward(parts, {
     context,
     model,
-    path: chat ? "/v1/chat/completions" : "/v1/completions",
+    path,
     body: new TextEncoder().encode(JSON.stringify(upstreamBody)),
     stream,
     mode: modeBeside(model, "chat"),

@@ -11,7 +11,7 @@ import type { GatewayEnv } from "./gateway_env.ts";
 import { parseJson, readBody } from "./json_body.ts";
 import { forwardAnnounced, loadingWish } from "./loading_stream.ts";
 import { checkMedia } from "./media.ts";
-import type { Parts } from "./parts.ts";
+import { type ServingParts, withModelDefaults } from "./request_defaults.ts";
 import { checkBody, type Schema } from "../schema.ts";
 import { modeBeside, type ServingMode } from "./serving_mode.ts";
 
@@ -25,7 +25,7 @@ export interface ModelRoute {
 
 /** Answers a request by the model that its body names. */
 export async function forwardByBody(
-  parts: Parts,
+  parts: ServingParts,
   context: Context<GatewayEnv>,
   { path, mode, body: schema, dialect }: ModelRoute,
 ): Promise<Response> {
@@ -34,12 +34,13 @@ export async function forwardByBody(
   checkBody(schema, body);
   const model = await findModel(parts, modelName(body.model));
   checkMedia(body, model);
+  const filled = withModelDefaults(path, body, parts.settings.of(model));
   const stream = body.stream === true;
   const call: ForwardCall = {
     context,
     model,
     path,
-    body: bytes,
+    body: filled === body ? bytes : new TextEncoder().encode(JSON.stringify(filled)),
     stream,
     mode: modeBeside(model, mode),
     keepAliveMs: keepAliveOf(body),

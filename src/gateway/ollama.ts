@@ -4,21 +4,18 @@ import { Hono } from "@hono/hono";
 import { BlobStore } from "../models/blob_store.ts";
 import type { GatewayEnv } from "./gateway_env.ts";
 import { ollamaBlobRoutes } from "./ollama_blobs.ts";
-import type { OllamaParts } from "./ollama_call.ts";
 import { ollamaChatRoutes } from "./ollama_chat.ts";
 import { ollamaCreateRoutes } from "./ollama_create.ts";
-import { SettingsCache } from "./ollama_defaults.ts";
 import { ollamaEmbedRoutes } from "./ollama_embed.ts";
 import { ollamaGenerateRoutes } from "./ollama_generate.ts";
 import { ollamaManageRoutes } from "./ollama_manage.ts";
 import { ollamaModelRoutes } from "./ollama_models.ts";
 import { ollamaPullRoutes } from "./ollama_pull.ts";
 import { unsupportedRoutes } from "./ollama_refusals.ts";
-import type { Parts } from "./parts.ts";
+import type { ServingParts } from "./request_defaults.ts";
 
-export function ollamaRoutes(given: Parts): Hono<GatewayEnv> {
-  const parts: OllamaParts = { ...given, settings: new SettingsCache(given.registry) };
-  const blobs = new BlobStore(given.config().home);
+export function ollamaRoutes(parts: ServingParts): Hono<GatewayEnv> {
+  const blobs = new BlobStore(parts.config().home);
   const routes = new Hono<GatewayEnv>();
   routes.route("/", ollamaGenerateRoutes(parts));
   routes.route("/", ollamaChatRoutes(parts));
@@ -27,7 +24,7 @@ export function ollamaRoutes(given: Parts): Hono<GatewayEnv> {
   routes.route("/", ollamaManageRoutes(parts));
   routes.route("/", ollamaCreateRoutes({ ...parts, blobs }));
   routes.route("/", ollamaBlobRoutes(parts, { blobs }));
-  routes.route("/", ollamaPullRoutes(given));
+  routes.route("/", ollamaPullRoutes(parts));
   routes.route("/", unsupportedRoutes());
   return routes;
 }

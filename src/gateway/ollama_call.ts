@@ -10,7 +10,6 @@ import type { GatewayEnv } from "./gateway_env.ts";
 import type { JsonObject } from "./json_body.ts";
 import { checkMedia } from "./media.ts";
 import { keepAliveOf } from "./model_request.ts";
-import type { SettingsCache } from "./ollama_defaults.ts";
 import { flagOf, namedModel, objectOf, readFields } from "./ollama_fields.ts";
 import { findNamed } from "./ollama_names.ts";
 import { readOptions, type SamplingFields, withDefaults } from "./ollama_options.ts";
@@ -22,12 +21,8 @@ import {
   LINES_TYPE,
   wholeAnswer,
 } from "./ollama_stream.ts";
-import type { Parts } from "./parts.ts";
 import { modeBeside } from "./serving_mode.ts";
-
-export interface OllamaParts extends Parts {
-  settings: SettingsCache;
-}
+import type { ServingParts } from "./request_defaults.ts";
 
 /** A request that is read and whose model is known. */
 export interface OllamaCall {
@@ -49,7 +44,7 @@ export interface OllamaCall {
 
 /** Reads a request and finds its model. What is wrong is told before anything is loaded. */
 export async function readCall(
-  parts: OllamaParts,
+  parts: ServingParts,
   context: Context<GatewayEnv>,
   schema: Schema,
 ): Promise<OllamaCall> {
@@ -89,7 +84,7 @@ export interface Asked {
 
 /** Lets the model answer. The instance streams in any case, so that it ends when its client leaves. */
 export async function answerCall(
-  parts: OllamaParts,
+  parts: ServingParts,
   call: OllamaCall,
   { path, body, shape: own }: Asked,
 ): Promise<Response> {
@@ -122,7 +117,7 @@ export async function answerCall(
  * that still answers goes when it has ended.
  */
 export async function loadOnly(
-  parts: OllamaParts,
+  parts: ServingParts,
   call: OllamaCall,
   empty: JsonObject,
 ): Promise<Response> {

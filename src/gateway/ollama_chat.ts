@@ -5,14 +5,7 @@ import type { GatewayEnv } from "./gateway_env.ts";
 import type { JsonObject } from "./json_body.ts";
 import { OLLAMA_CHAT_BODY } from "./ollama_bodies.ts";
 import type { Piece } from "./ollama_answer.ts";
-import {
-  answerCall,
-  type Asked,
-  loadOnly,
-  type OllamaCall,
-  type OllamaParts,
-  readCall,
-} from "./ollama_call.ts";
+import { answerCall, type Asked, loadOnly, type OllamaCall, readCall } from "./ollama_call.ts";
 import { renderOnly, wantsRendering } from "./ollama_debug.ts";
 import { isObject, listOf, wrong } from "./ollama_fields.ts";
 import { type ChatMessage, chatMessages } from "./ollama_messages.ts";
@@ -24,14 +17,15 @@ import {
   responseFormat,
   thinkingFields,
 } from "./ollama_output.ts";
+import type { ServingParts } from "./request_defaults.ts";
 
-export function ollamaChatRoutes(parts: OllamaParts): Hono<GatewayEnv> {
+export function ollamaChatRoutes(parts: ServingParts): Hono<GatewayEnv> {
   const routes = new Hono<GatewayEnv>();
   routes.post("/api/chat", (context) => chat(parts, context));
   return routes;
 }
 
-async function chat(parts: OllamaParts, context: Context<GatewayEnv>): Promise<Response> {
+async function chat(parts: ServingParts, context: Context<GatewayEnv>): Promise<Response> {
   const call = await readCall(parts, context, OLLAMA_CHAT_BODY);
   const messages = chatMessages(listOf(call.fields, "messages") ?? []);
   const asked = askedFor(call, messages);

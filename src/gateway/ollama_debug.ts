@@ -1,16 +1,17 @@
 // `_debug_render_only`: the prompt as the model would read it, instead of an answer.
 
 import { forward } from "./forward.ts";
-import type { Asked, OllamaCall, OllamaParts } from "./ollama_call.ts";
+import type { Asked, OllamaCall } from "./ollama_call.ts";
 import { flagOf } from "./ollama_fields.ts";
 import { head } from "./ollama_stream.ts";
+import type { ServingParts } from "./request_defaults.ts";
 
 export function wantsRendering({ fields }: OllamaCall): boolean {
   return flagOf(fields, "_debug_render_only") ?? false;
 }
 
 export async function renderOnly(
-  parts: OllamaParts,
+  parts: ServingParts,
   { context, model, name, keepAliveMs }: OllamaCall,
   { body }: Asked,
 ): Promise<Response> {

@@ -6,10 +6,11 @@ import { forward, type Upstream } from "./forward.ts";
 import type { GatewayEnv } from "./gateway_env.ts";
 import type { JsonObject } from "./json_body.ts";
 import { OLLAMA_EMBED_BODY, OLLAMA_EMBEDDINGS_BODY } from "./ollama_bodies.ts";
-import { loadOnly, type OllamaCall, type OllamaParts, readCall } from "./ollama_call.ts";
+import { loadOnly, type OllamaCall, readCall } from "./ollama_call.ts";
 import { countOf, flagOf, textOf, wrong } from "./ollama_fields.ts";
 import { measured } from "./ollama_stream.ts";
 import { modeBeside } from "./serving_mode.ts";
+import type { ServingParts } from "./request_defaults.ts";
 
 const MOST_INPUTS = 8_192;
 const MOST_DIMENSIONS = 65_536;
@@ -18,7 +19,7 @@ const NANOSECONDS = 1e6;
 const TOO_LONG = /\(\d+ tokens\).*?\((?:[^()]*: )?(\d+)(?: tokens)?\)/;
 const MOST_SPECIAL_TOKENS = 8;
 
-export function ollamaEmbedRoutes(parts: OllamaParts): Hono<GatewayEnv> {
+export function ollamaEmbedRoutes(parts: ServingParts): Hono<GatewayEnv> {
   const routes = new Hono<GatewayEnv>();
   routes.post("/api/embed", (context) => embed(parts, context));
   routes.post("/api/embeddings", (context) => embedOne(parts, context));
@@ -31,7 +32,7 @@ interface Embedded {
   usage?: { prompt_tokens?: number };
 }
 
-async function embed(parts: OllamaParts, context: Context<GatewayEnv>): Promise<Response> {
+async function embed(parts: ServingParts, context: Context<GatewayEnv>): Promise<Response> {
   const call = await readCall(parts, context, OLLAMA_EMBED_BODY);
   const input = inputsOf(call.fields.input);
   const dimensions = countOf(call.fields, "dimensions", { from: 1, to: MOST_DIMENSIONS });
@@ -53,7 +54,7 @@ async function embed(parts: OllamaParts, context: Context<GatewayEnv>): Promise<
   });
 }
 
-async function embedOne(parts: OllamaParts, context: Context<GatewayEnv>): Promise<Response> {
+async function embedOne(parts: ServingParts, context: Context<GatewayEnv>): Promise<Response> {
   const call = await readCall(parts, context, OLLAMA_EMBEDDINGS_BODY);
   const prompt = textOf(call.fields, "prompt") ?? "";
   if (prompt === "") {
@@ -75,7 +76,7 @@ interface Asked {
 /** Texts, or the tokens of those that had to be cut. */
 type Input = string | (string | number[])[];
 
-async function ask(parts: OllamaParts, call: OllamaCall, asked: Asked): Promise<Response> {
+async function ask(parts: ServingParts, call: OllamaCall, asked: Asked): Promise<Response> {
   const mayCut = flagOf(call.fields, "truncate") ?? true;
   const response = await askOnce(parts, call, asked);
   if (response.ok) return response;
@@ -92,7 +93,7 @@ async function ask(parts: OllamaParts, call: OllamaCall, asked: Asked): Promise<
 }
 
 async function askOnce(
-  parts: OllamaParts,
+  parts: ServingParts,
   call: OllamaCall,
   { body, whole }: Asked,
 ): Promise<Response> {
@@ -109,7 +110,7 @@ async function askOnce(
 
 /** Its first tokens and the one that ends it, as many as the instance takes at once. */
 async function shortenedText(
-  parts: OllamaParts,
+  parts: ServingParts,
   call: OllamaCall,
   { text, limit }: { text: string; limit: number },
 ): Promise<string | number[]> {
@@ -124,7 +125,7 @@ async function shortenedText(
 }
 
 function askInstance(
-  parts: OllamaParts,
+  parts: ServingParts,
   { context, model, load, keepAliveMs }: OllamaCall,
   { path, body, whole }: {
     path: string;

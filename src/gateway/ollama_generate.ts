@@ -6,14 +6,7 @@ import type { GatewayEnv } from "./gateway_env.ts";
 import type { JsonObject } from "./json_body.ts";
 import { OLLAMA_GENERATE_BODY } from "./ollama_bodies.ts";
 import type { Piece } from "./ollama_answer.ts";
-import {
-  answerCall,
-  type Asked,
-  loadOnly,
-  type OllamaCall,
-  type OllamaParts,
-  readCall,
-} from "./ollama_call.ts";
+import { answerCall, type Asked, loadOnly, type OllamaCall, readCall } from "./ollama_call.ts";
 import { contextOf, type Turn, turnsIn } from "./ollama_context.ts";
 import { renderOnly, wantsRendering } from "./ollama_debug.ts";
 import { flagOf, listOf, textOf } from "./ollama_fields.ts";
@@ -28,14 +21,15 @@ import {
   thinkingFields,
 } from "./ollama_output.ts";
 import { refuseTemplate } from "./ollama_refusals.ts";
+import type { ServingParts } from "./request_defaults.ts";
 
-export function ollamaGenerateRoutes(parts: OllamaParts): Hono<GatewayEnv> {
+export function ollamaGenerateRoutes(parts: ServingParts): Hono<GatewayEnv> {
   const routes = new Hono<GatewayEnv>();
   routes.post("/api/generate", (context) => generate(parts, context));
   return routes;
 }
 
-async function generate(parts: OllamaParts, context: Context<GatewayEnv>): Promise<Response> {
+async function generate(parts: ServingParts, context: Context<GatewayEnv>): Promise<Response> {
   const call = await readCall(parts, context, OLLAMA_GENERATE_BODY);
   const wish = readWish(call.fields);
   if (wish.prompt === "" && wish.suffix === null && wish.media.length === 0) {

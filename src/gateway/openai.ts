@@ -17,6 +17,7 @@ import {
   RESPONSES_BODY,
 } from "./openai_bodies.ts";
 import type { Parts } from "./parts.ts";
+import type { ServingParts } from "./request_defaults.ts";
 import type { Schema } from "../schema.ts";
 import type { ServingMode } from "./serving_mode.ts";
 import { transcriptionRoutes } from "./transcriptions.ts";
@@ -37,7 +38,7 @@ const FORWARDED: readonly [path: string, mode: ServingMode, body: Schema][] = [
   ["/reranking", "rerank", RERANK_BODY],
 ];
 
-export function openaiRoutes(parts: Parts): Hono<GatewayEnv> {
+export function openaiRoutes(parts: ServingParts): Hono<GatewayEnv> {
   const routes = new Hono<GatewayEnv>();
   for (const [path, mode, body] of FORWARDED) {
     routes.post(path, (context) => forwardByBody(parts, context, { path, mode, body }));

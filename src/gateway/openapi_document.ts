@@ -11,6 +11,7 @@ import { type Dialect, dialectOf } from "./dialect.ts";
 import { HUB_SHAPES } from "./hub_shapes.ts";
 import { type Answer, type RouteDescription, TAGS } from "./route_description.ts";
 import { ROW_SHAPES } from "./row_shapes.ts";
+import { RUNTIME_SHAPES } from "./runtime_shapes.ts";
 import { named, type Shape, TEXT } from "./shape.ts";
 
 export const ROUTE_DESCRIPTIONS: readonly RouteDescription[] = [
@@ -79,7 +80,7 @@ export function openapiDocument(options: DocumentOptions): Json {
     const item = paths[description.path] ??= {};
     item[description.method.toLowerCase()] = operation(description, accessOf);
   }
-  const shapes = { ...ROW_SHAPES, ...HUB_SHAPES };
+  const shapes = { ...ROW_SHAPES, ...HUB_SHAPES, ...RUNTIME_SHAPES };
   return {
     openapi: "3.1.0",
     info: { title: "ZombieCoder Local AI", version, description: ABOUT, license: { name: "MIT" } },

@@ -189,6 +189,9 @@ const SOURCES: Readonly<Record<string, PageFile>> = {
   "/static/views/settings_model.js": js(() =>
     import("../../static/views/settings_model.js", { with: { type: "text" } })
   ),
+  "/static/views/settings_engine.js": js(() =>
+    import("../../static/views/settings_engine.js", { with: { type: "text" } })
+  ),
   "/static/views/settings_keys.js": js(() =>
     import("../../static/views/settings_keys.js", { with: { type: "text" } })
   ),
@@ -221,9 +224,6 @@ const SOURCES: Readonly<Record<string, PageFile>> = {
   ),
   "/static/views/connect_qr_codewords.js": js(() =>
     import("../../static/views/connect_qr_codewords.js", { with: { type: "text" } })
-  ),
-  "/static/views/connect_tools.js": js(() =>
-    import("../../static/views/connect_tools.js", { with: { type: "text" } })
   ),
   "/static/views/welcome.js": js(() =>
     import("../../static/views/welcome.js", { with: { type: "text" } })

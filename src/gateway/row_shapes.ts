@@ -2,6 +2,8 @@
 
 import type {
   Badge,
+  ConnectAnswer,
+  ConnectTextRow,
   CpuInfo,
   ErrorBody,
   Fit,
@@ -9,16 +11,19 @@ import type {
   GpuInfo,
   KeyRow,
   MemoryInfo,
+  MissingRight,
   ModelRow,
   NewKeyRow,
   OsInfo,
   RequestRow,
-  RuntimeDevice,
   RuntimeInfo,
+  ScopeInfo,
+  ServerPermissions,
   SettingRow,
   SystemInfo,
 } from "../api_types.ts";
 import { MODEL_SETTINGS } from "../models/model_settings.ts";
+import { RUNTIME_DEVICE } from "./runtime_shapes.ts";
 import {
   ANYTHING,
   COUNT,
@@ -133,15 +138,35 @@ const RUNTIME = shapeOf<RuntimeInfo>({
   build: orNull(COUNT),
   version: orNull(TEXT),
   source: orNull(word("flag", "bundled", "installed", "path")),
-  devices: listOf(shapeOf<RuntimeDevice>({
-    name: TEXT,
-    description: TEXT,
-    total_bytes: COUNT,
-    free_bytes: COUNT,
-  })),
+  devices: listOf(RUNTIME_DEVICE),
   activity: orNull(TEXT),
   progress: orNull(NUMBER),
   error: orNull(named("Error")),
+});
+
+const CAGE = shapeOf<SystemInfo["cage"]>({ mode: TEXT, active: orNull(TEXT) });
+
+const NEVER = described(FLAG, "Always false");
+
+const SCOPE = shapeOf<ScopeInfo>({
+  permissions: shapeOf<ServerPermissions>({
+    read: listOf(TEXT),
+    write: listOf(TEXT),
+    net: listOf(TEXT),
+    run: NEVER,
+    env: NEVER,
+    ffi: NEVER,
+    import: NEVER,
+    sys: NEVER,
+  }),
+  missing: listOf(shapeOf<MissingRight>({
+    permission: described(TEXT, "As Deno names it, and what for"),
+    costs: shapeOf<MissingRight["costs"]>({
+      code: described(TEXT, "What a program may branch on"),
+      message: TEXT,
+    }),
+  })),
+  cage: CAGE,
 });
 
 const SYSTEM = shapeOf<SystemInfo>({
@@ -151,7 +176,7 @@ const SYSTEM = shapeOf<SystemInfo>({
   disk: shapeOf<SystemInfo["disk"]>({ free_bytes: orNull(COUNT) }),
   os: orNull(OS),
   runtime: RUNTIME,
-  cage: shapeOf<SystemInfo["cage"]>({ mode: TEXT, active: orNull(TEXT) }),
+  cage: CAGE,
   version: TEXT,
 });
 
@@ -194,6 +219,22 @@ const NEW_KEY_ROW = shapeOf<NewKeyRow>({
   key: described(TEXT, "Shown in this answer only"),
 });
 
+const CONNECT = shapeOf<ConnectAnswer>({
+  address: TEXT,
+  model: TEXT,
+  needs_key: FLAG,
+  key_place: described(TEXT, "What stands where the user's own key goes"),
+  tools: listOf(shapeOf<ConnectTextRow>({
+    name: TEXT,
+    title: TEXT,
+    where: TEXT,
+    note: orNull(TEXT),
+    sends_key: described(FLAG, "False: it works only with a server that wants none"),
+    key_in: described(word("text", "json", "shell"), "How a key must be written in its place"),
+    text: TEXT,
+  })),
+});
+
 const SETTINGS_ANSWER: Shape = {
   ...MODEL_SETTINGS,
   properties: { ...MODEL_SETTINGS.properties, applies: word("now", "next load") },
@@ -219,8 +260,10 @@ export const ROW_SHAPES = {
   ModelSettings: MODEL_SETTINGS,
   ModelSettingsAnswer: SETTINGS_ANSWER,
   System: SYSTEM,
+  Scope: SCOPE,
   Request: REQUEST_ROW,
   Setting: SETTING_ROW,
+  Connect: CONNECT,
   Key: shapeOf<KeyRow>(KEY_FIELDS),
   NewKey: NEW_KEY_ROW,
   GenerateAnswer: GENERATE_ANSWER,

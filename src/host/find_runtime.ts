@@ -1,9 +1,13 @@
 // Finds a llama-server that is already on this machine. Installing one is install.ts's.
 
-import { delimiter, isAbsolute, join } from "node:path";
+import { basename, delimiter, isAbsolute, join } from "node:path";
 import type { RuntimeSource } from "../api_types.ts";
 import { AppError, messageOf } from "../errors.ts";
+import type { Log } from "../log.ts";
+import { BuildGuard } from "./build_check.ts";
+import { readChoice } from "./runtime_choice.ts";
 import { listBuilds } from "./runtime_home.ts";
+import { SERVER_FILE } from "./server_file.ts";
 import { probeRuntime, refusalOf, type RuntimeProbe } from "./runtime_probe.ts";
 
 /** A llama-server that may be used. */
@@ -18,10 +22,20 @@ export interface FindOptions {
   runtimeHome: string;
   /** The value of PATH. */
   path: string | null;
+  /** What it saw of installed builds; by default it sees them for the first time. */
+  guard?: BuildGuard | undefined;
+  log?: Log | undefined;
   signal: AbortSignal;
 }
 
-export const SERVER_FILE = Deno.build.os === "windows" ? "llama-server.exe" : "llama-server";
+/** A llama-server that is there, usable or not. */
+export interface Candidate {
+  /** By which it is chosen: the folder of an installed build; `bundled`, `path` for the others. */
+  name: string;
+  source: RuntimeSource;
+  /** It may be a link, and on PATH need not be there. */
+  path: string;
+}
 
 /** What the user named is used, or refused with the reason: never silently replaced by another. */
 export async function givenRuntime(
@@ -29,7 +43,7 @@ export async function givenRuntime(
   options: Pick<FindOptions, "runtimeHome" | "signal">,
 ): Promise<Runtime> {
   try {
-    return await usable(await Deno.realPath(path), "flag", options);
+    return await usable({ source: "flag", path }, options);
   } catch (error) {
     options.signal.throwIfAborted();
     const reason = error instanceof Deno.errors.NotFound
@@ -44,40 +58,69 @@ export async function givenRuntime(
 }
 
 /**
- * The bundled build, builds in the runtime home, PATH: the first that runs. Why one that is there
- * was passed over is added to `tried`.
+ * The one that the user chose, then the bundled build, builds in the runtime home, PATH: the first that
+ * runs. Why one that is there was passed over is added to `tried`.
  */
 export async function findRuntime(options: FindOptions, tried: string[]): Promise<Runtime | null> {
-  const candidates: [RuntimeSource, string][] = [];
-  for (const path of await serversIn(options.bundledFolder)) candidates.push(["bundled", path]);
-  for (const build of await listBuilds(options.runtimeHome)) {
-    candidates.push(["installed", join(build.folder, SERVER_FILE)]);
-  }
-  for (const folder of (options.path ?? "").split(delimiter)) {
-    // An empty or relative entry means the working folder, which anyone may have filled.
-    if (isAbsolute(folder)) candidates.push(["path", join(folder, SERVER_FILE)]);
-  }
-  for (const [source, path] of candidates) {
+  const all = await candidates(options);
+  const chosen = await readChoice(options.runtimeHome);
+  const wanted = all.filter(({ name }) => name === chosen);
+  for (const candidate of [...wanted, ...all.filter((each) => !wanted.includes(each))]) {
     try {
-      // llama.cpp looks for its libraries beside the real file, not beside a link to it.
-      return await usable(await Deno.realPath(path), source, options);
+      const runtime = await usable(candidate, options);
+      if (chosen !== null && candidate.name !== chosen) {
+        const reason = tried[0] ?? "it is not there any more";
+        options.log?.warn("The chosen llama.cpp build is not used", { name: chosen, reason });
+      }
+      return runtime;
     } catch (error) {
       options.signal.throwIfAborted();
-      const { NotFound, NotADirectory } = Deno.errors;
-      if (error instanceof AppError) tried.push(error.message);
-      else if (!(error instanceof NotFound || error instanceof NotADirectory)) {
-        tried.push(`Cannot use "${path}": ${messageOf(error)}`);
-      }
+      const reason = reasonOf(candidate.path, error);
+      if (reason !== null) tried.push(reason);
     }
   }
   return null;
 }
 
-async function usable(
-  path: string,
-  source: RuntimeSource,
-  { runtimeHome, signal }: Pick<FindOptions, "runtimeHome" | "signal">,
+/** Null: nothing is there, as in most folders of PATH. */
+function reasonOf(path: string, error: unknown): string | null {
+  if (error instanceof AppError) return error.message;
+  const { NotFound, NotADirectory } = Deno.errors;
+  if (error instanceof NotFound || error instanceof NotADirectory) return null;
+  return `Cannot use "${path}": ${messageOf(error)}`;
+}
+
+/** In the order in which they are tried. */
+export async function candidates(
+  options: Pick<FindOptions, "bundledFolder" | "runtimeHome" | "path">,
+): Promise<Candidate[]> {
+  const found: Candidate[] = [];
+  for (const path of await serversIn(options.bundledFolder)) {
+    found.push({ name: "bundled", source: "bundled", path });
+  }
+  for (const { folder } of await listBuilds(options.runtimeHome)) {
+    const path = join(folder, SERVER_FILE);
+    found.push({ name: basename(folder), source: "installed", path });
+  }
+  for (const folder of (options.path ?? "").split(delimiter)) {
+    // An empty or relative entry means the working folder, which anyone may have filled.
+    if (!isAbsolute(folder)) continue;
+    found.push({ name: "path", source: "path", path: join(folder, SERVER_FILE) });
+  }
+  return found;
+}
+
+/** Its answers where it may be used. Throws AppError with the reason, or NotFound. */
+export async function usable(
+  candidate: Pick<Candidate, "source" | "path">,
+  options: Pick<FindOptions, "runtimeHome" | "guard" | "signal">,
 ): Promise<Runtime> {
+  const { source } = candidate;
+  // llama.cpp looks for its libraries beside the real file, not beside a link to it.
+  const path = await Deno.realPath(candidate.path);
+  // Before it is asked anything: an answer is a run.
+  await (options.guard ?? new BuildGuard()).check({ source, path });
+  const { runtimeHome, signal } = options;
   const probe = await probeRuntime(path, { runtimeHome, signal });
   const refusal = refusalOf(probe);
   if (refusal === null) return { ...probe, source };

@@ -5,11 +5,13 @@ import { join } from "node:path";
 import { AppError, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { removeIfThere, syncPath, syncTree } from "../durable_write.ts";
-import { findRuntime, givenRuntime, SERVER_FILE } from "./find_runtime.ts";
+import { hashesOf, sizesIn } from "./build_check.ts";
+import { candidates, findRuntime, givenRuntime, usable } from "./find_runtime.ts";
 import type { FindOptions, Runtime } from "./find_runtime.ts";
 import {
   type BuildRecord,
   finishBuild,
+  isBuildName,
   lockRuntimeHome,
   makeWorkFolder,
   markUnfinished,
@@ -17,6 +19,7 @@ import {
   removeLeftovers,
 } from "./runtime_home.ts";
 import { probeRuntime, refusalOf } from "./runtime_probe.ts";
+import { SERVER_FILE } from "./server_file.ts";
 
 export interface InstallProgress {
   activity: string;
@@ -86,16 +89,45 @@ export async function findOrInstallRuntime(options: FindOrInstallOptions): Promi
 }
 
 async function installRuntime(options: FindOrInstallOptions, tried: string[]): Promise<Runtime> {
-  const { runtimeHome, log, signal } = options;
-  let home: string;
-  let lock: Disposable;
+  const { home, lock } = await openHome(options);
+  using _lock = lock;
+  // Another process may have installed one while this one waited.
+  const found = await findRuntime({ ...options, runtimeHome: home }, []);
+  if (found !== null) return found;
+  return await installFirst({ ...options, runtimeHome: home }, tried);
+}
+
+/**
+ * From the first source that has a build which runs, beside those that are there; one of the same name
+ * that runs is kept as it is. Throws as `findOrInstallRuntime`.
+ */
+export async function installBeside(options: FindOrInstallOptions): Promise<Runtime> {
+  const { home, lock } = await openHome(options);
+  using _lock = lock;
+  return await installFirst({ ...options, runtimeHome: home }, []);
+}
+
+/** The runtime home, ours alone until `lock` is disposed, without what a dead process left. */
+async function openHome(
+  { runtimeHome, log, signal, onProgress }: FindOrInstallOptions,
+): Promise<{ home: string; lock: Disposable }> {
   try {
     await Deno.mkdir(runtimeHome, { recursive: true, mode: 0o700 });
     // Its own real place: what lies there may know it, and probes are remembered by it.
-    home = await Deno.realPath(runtimeHome);
+    const home = await Deno.realPath(runtimeHome);
     const activity = "Waiting for another process that installs llama.cpp";
-    const onWait = () => options.onProgress({ activity, progress: null });
-    lock = await lockRuntimeHome(home, { signal, onWait });
+    const onWait = () => onProgress({ activity, progress: null });
+    const lock = await lockRuntimeHome(home, { signal, onWait });
+    try {
+      const removed = await removeLeftovers(home);
+      if (removed.length > 0) {
+        log.info("Removed unfinished installations", { count: removed.length });
+      }
+      return { home, lock };
+    } catch (error) {
+      lock[Symbol.dispose]();
+      throw error;
+    }
   } catch (error) {
     signal.throwIfAborted();
     const path = runtimeHome;
@@ -106,20 +138,16 @@ async function installRuntime(options: FindOrInstallOptions, tried: string[]): P
       { values: { path }, cause: error },
     );
   }
-  using _lock = lock;
-  const removed = await removeLeftovers(home);
-  if (removed.length > 0) log.info("Removed unfinished installations", { count: removed.length });
-  // Another process may have installed one while this one waited.
-  const found = await findRuntime({ ...options, runtimeHome: home }, []);
-  if (found !== null) return found;
+}
 
+async function installFirst(options: FindOrInstallOptions, tried: string[]): Promise<Runtime> {
   for (const source of options.sources) {
     const unsuitable = await source.unsuitable();
     if (unsuitable !== null) {
       tried.push(`Source "${source.name}": ${unsuitable}`);
       continue;
     }
-    const runtime = await installFrom(source, { ...options, runtimeHome: home }, tried);
+    const runtime = await installFrom(source, options, tried);
     if (runtime !== null) return runtime;
   }
   const reasons = tried.map((reason) => `${reason}. `).join("");
@@ -177,8 +205,10 @@ async function keep(
   const { runtimeHome, source, workFolder, signal } = options;
   options.onProgress({ activity: "Checking that llama-server runs", progress: null });
   const folder = join(runtimeHome, plainName(build.name));
-  const files = await sizesIn(build.folder);
-  const serverSha256 = await sha256Of(join(build.folder, SERVER_FILE));
+  const kept = await runningBuild(build, options);
+  if (kept !== null) return kept;
+  const files = sizesIn(build.folder);
+  const hashes = await hashesOf(build.folder, Object.keys(files));
   await markUnfinished(build.folder);
   await syncTree(build.folder);
   signal.throwIfAborted();
@@ -187,13 +217,12 @@ async function keep(
   await Deno.rename(build.folder, folder);
   try {
     await syncPath(runtimeHome);
+    options.guard?.forget(folder);
     const path = join(folder, SERVER_FILE);
     const probe = await probeRuntime(path, { runtimeHome, fresh: true, signal });
     const refusal = refusalOf(probe);
     if (refusal !== null) throw new Error(`"${build.name}" is not kept: ${refusal}`);
-    if (build.needsDevice && probe.devices.length === 0) {
-      throw new Error(`"${build.name}" is not kept: it sees no GPU`);
-    }
+    if (build.needsDevice && probe.devices.length === 0) throw seesNoGpu(build);
     await finishBuild(folder, {
       schema: 1,
       source,
@@ -202,8 +231,9 @@ async function keep(
       version: probe.version,
       verified: build.verified,
       archives: build.archives,
-      serverSha256,
+      serverSha256: hashes[SERVER_FILE]!,
       files,
+      hashes,
       installedAt: new Date().toISOString(),
     });
     return { ...probe, source: "installed" };
@@ -213,25 +243,34 @@ async function keep(
   }
 }
 
-async function sizesIn(folder: string): Promise<Record<string, number>> {
-  const sizes: Record<string, number> = {};
-  for await (const entry of Deno.readDir(folder)) {
-    if (entry.isFile) sizes[entry.name] = (await Deno.lstat(join(folder, entry.name))).size;
+/** The build of this name that is there and runs: it is never replaced. */
+async function runningBuild(
+  build: PreparedBuild,
+  options: FindOrInstallOptions,
+): Promise<Runtime | null> {
+  const there = (await candidates(options)).find(({ source, name }) =>
+    source === "installed" && name === build.name
+  );
+  if (there === undefined) return null;
+  let runtime: Runtime;
+  try {
+    runtime = await usable(there, options);
+  } catch {
+    options.signal.throwIfAborted();
+    return null;
   }
-  return sizes;
+  if (build.needsDevice && runtime.devices.length === 0) throw seesNoGpu(build);
+  return runtime;
 }
 
-async function sha256Of(path: string): Promise<string> {
-  // Only an installation needs it, and every start loads this file.
-  const { createHash } = await import("node:crypto");
-  const hash = createHash("sha256");
-  using file = await Deno.open(path, { read: true });
-  for await (const bytes of file.readable) hash.update(bytes);
-  return hash.digest("hex");
+function seesNoGpu({ name }: PreparedBuild): Error {
+  return new Error(
+    `"${name}" is not kept: it sees no GPU. Update the GPU's driver, then try again`,
+  );
 }
 
 // Part of a path that is removed: never a name that leads elsewhere.
 function plainName(name: string): string {
-  if (!/^[a-z0-9][a-z0-9.+~-]{0,100}$/.test(name)) throw new Error(`"${name}" is no build name`);
+  if (!isBuildName(name)) throw new Error(`"${name}" is no build name`);
   return name;
 }

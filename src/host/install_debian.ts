@@ -4,7 +4,7 @@
 
 import { basename, join } from "node:path";
 import type { InstallContext, InstallSource, PreparedBuild } from "./install.ts";
-import { SERVER_FILE } from "./find_runtime.ts";
+import { SERVER_FILE } from "./server_file.ts";
 import { PrivateApt, unpackPackage } from "./debian_packages.ts";
 import { runProgram } from "./run_program.ts";
 

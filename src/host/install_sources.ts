@@ -3,10 +3,30 @@
 
 import type { InstallSource } from "./install.ts";
 
-/** The project's own release builds first; where they cannot be reached, the distribution's packages. */
-export function installSources(): InstallSource[] {
+export interface SourcesWanted {
+  /** The release API or a mirror of it. */
+  releaseApi: string;
+  /** One kind of build of the project's own; default: what runs on any computer of this kind. */
+  variant?: string | undefined;
+  release?: "pinned" | "latest" | undefined;
+  platform?: { os: string; arch: string } | undefined;
+}
+
+/**
+ * What this program carries first; then the project's own release builds, and where they cannot be
+ * reached, the distribution's packages.
+ */
+export function installSources({ releaseApi, ...wanted }: SourcesWanted): InstallSource[] {
+  const github = loadedLate(
+    "github",
+    async () =>
+      (await import("./install_github.ts")).githubSource({ apiBase: releaseApi, ...wanted }),
+  );
+  // The others have one build, for the CPU, and no newer one.
+  if ((wanted.variant ?? "cpu") !== "cpu" || wanted.release === "latest") return [github];
   return [
-    loadedLate("github", async () => (await import("./install_github.ts")).githubSource()),
+    loadedLate("embedded", async () => (await import("./install_embedded.ts")).embeddedSource()),
+    github,
     loadedLate("debian", async () => (await import("./install_debian.ts")).debianSource()),
   ];
 }

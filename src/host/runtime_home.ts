@@ -25,6 +25,8 @@ export interface BuildRecord {
   serverSha256: string;
   /** Size in bytes of every file, by name: a file cut by a power failure shows. */
   files: Record<string, number>;
+  /** SHA-256 of every file; builds of an earlier release have none. */
+  hashes?: Record<string, string>;
   /** ISO time. */
   installedAt: string;
 }
@@ -34,21 +36,34 @@ export interface InstalledBuild {
   record: BuildRecord;
 }
 
-const RECORD = "runtime.json";
+export const RECORD = "runtime.json";
 // Only a folder with this file or with our work folders' name may be removed: the home may be any
 // folder.
-const UNFINISHED = "runtime.unfinished";
+export const UNFINISHED = "runtime.unfinished";
 const WORK_FOLDER = /^\.partial-[0-9a-f]{32}$/;
 const LOCK_POLL_MS = 100;
 
+/** A folder's name in the runtime home: never one that leads elsewhere. */
+export function isBuildName(name: string): boolean {
+  return /^[a-z0-9][a-z0-9.+~-]{0,100}$/.test(name);
+}
+
 /** Whole builds, the highest build number first. A missing home has none. */
 export async function listBuilds(runtimeHome: string): Promise<InstalledBuild[]> {
-  const builds: InstalledBuild[] = [];
+  return (await listRecords(runtimeHome)).filter(({ isWhole }) => isWhole);
+}
+
+/** Those that lost a file as well. */
+export async function listRecords(
+  runtimeHome: string,
+): Promise<(InstalledBuild & { isWhole: boolean })[]> {
+  const builds: (InstalledBuild & { isWhole: boolean })[] = [];
   for (const name of await foldersOf(runtimeHome)) {
     if (name.startsWith(".")) continue;
     const folder = join(runtimeHome, name);
     const record = await readRecord(folder);
-    if (record !== null && (await isWhole(folder, record))) builds.push({ folder, record });
+    if (record === null) continue;
+    builds.push({ folder, record, isWhole: await isWhole(folder, record) });
   }
   return builds.sort((a, b) =>
     (b.record.build ?? 0) - (a.record.build ?? 0) ||
@@ -154,7 +169,7 @@ async function foldersOf(folder: string): Promise<string[]> {
   return names;
 }
 
-async function readRecord(folder: string): Promise<BuildRecord | null> {
+export async function readRecord(folder: string): Promise<BuildRecord | null> {
   let record: Partial<BuildRecord> | null;
   try {
     record = JSON.parse(await Deno.readTextFile(join(folder, RECORD)));
@@ -165,7 +180,9 @@ async function readRecord(folder: string): Promise<BuildRecord | null> {
   const known = typeof record === "object" && record !== null && record.schema === 1 &&
     (record.build === null || typeof record.build === "number") &&
     typeof record.installedAt === "string" && typeof record.source === "string" &&
-    typeof record.files === "object" && record.files !== null;
+    typeof record.files === "object" && record.files !== null &&
+    typeof record.serverSha256 === "string" &&
+    (record.hashes === undefined || typeof record.hashes === "object" && record.hashes !== null);
   return known ? record as BuildRecord : null;
 }
 

@@ -17,6 +17,7 @@ export class RuntimeKeeper {
   readonly #options: RuntimeKeeperOptions;
   #finding: Promise<Runtime> | null = null;
   #info: RuntimeInfo = UNKNOWN_RUNTIME;
+  #current: Runtime | null = null;
 
   constructor(options: RuntimeKeeperOptions) {
     this.#options = options;
@@ -24,6 +25,19 @@ export class RuntimeKeeper {
 
   get info(): RuntimeInfo {
     return this.#info;
+  }
+
+  /** What a launch would use now; null until one was found. */
+  get current(): Runtime | null {
+    return this.#current;
+  }
+
+  /** Another one was chosen: looks again. What runs goes on as it is. */
+  again(): Promise<Runtime> {
+    const before = this.#finding;
+    // Not at the same time: the one that ends last would be told, not the one that was chosen last.
+    this.#finding = Promise.resolve(before).catch(() => {}).then(() => this.#find());
+    return this.#finding;
   }
 
   /** The runtime to launch with. Waits for an installation; after a failure `retry` searches again. */
@@ -39,6 +53,7 @@ export class RuntimeKeeper {
       const runtime = await this.#options.find(({ activity, progress }) =>
         this.#tell({ phase: "installing", activity, progress })
       );
+      this.#current = runtime;
       this.#tell({
         phase: "ready",
         build: runtime.build,

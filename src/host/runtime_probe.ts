@@ -51,7 +51,9 @@ export async function probeRuntime(path: string, options: ProbeOptions): Promise
   const stat = await statProgram(path);
   const file = { sizeBytes: stat.size, mtimeMs: stat.mtime?.getTime() ?? 0 };
   const cachePath = options.runtimeHome === null ? null : join(options.runtimeHome, "probes.json");
-  const remembered = cachePath === null ? new Map() : await readCache(cachePath);
+  const remembered = cachePath === null
+    ? new Map<string, Remembered>()
+    : await readCache(cachePath);
   const known = remembered.get(path);
   if (
     options.fresh !== true && known !== undefined && known.sizeBytes === file.sizeBytes &&
@@ -83,6 +85,15 @@ export async function probeRuntime(path: string, options: ProbeOptions): Promise
     await writeCache(cachePath, remembered);
   }
   return probe;
+}
+
+/** What it answered last, however long ago; null where it was never asked. Nothing is run. */
+export async function rememberedProbe(
+  path: string,
+  runtimeHome: string,
+): Promise<RuntimeProbe | null> {
+  const known = (await readCache(join(runtimeHome, "probes.json"))).get(path);
+  return known === undefined ? null : { ...known.probe, flags: new Set(known.probe.flags) };
 }
 
 /** Why this build must not be used; null where it may. */

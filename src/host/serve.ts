@@ -5,18 +5,21 @@ import type { Config } from "../config.ts";
 import { AppError, messageOf } from "../errors.ts";
 import { createLog, type Log } from "../log.ts";
 import { VERSION } from "../version.ts";
-import { Host } from "./host.ts";
+import { BuildGuard } from "./build_check.ts";
+import { Host, type HostOptions } from "./host.ts";
 import { grantableRoots, type ImportPlaces, importRoots } from "./import_roots.ts";
 import { LogFile } from "./log_file.ts";
 import type { ImportRoot } from "./messages.ts";
-import type { RuntimeKeeperOptions } from "./runtime_keeper.ts";
+import type { FindOrInstallOptions } from "./install.ts";
+import { mayUseSocket } from "./rights.ts";
+import type { RuntimesOptions } from "./runtimes.ts";
 import { ServerLock } from "./server_lock.ts";
 import { prepareSocketFolder } from "./socket_folder.ts";
 import { UncaughtErrors } from "./uncaught_errors.ts";
 
 export interface ServeOptions {
   config: Config;
-  /** Folder of the sources; of the executable where compiled. */
+  /** Folder of the sources or of the bundle. */
   programDir: string;
   /** Where the private folder of the sockets is made. */
   socketBase: string;
@@ -27,6 +30,8 @@ export interface ServeOptions {
   /** As those of `HostOptions`. */
   serverUrl?: string;
   heartbeatLimitMs?: number;
+  /** Called once, after the line that says so. */
+  onReady?(address: string): void;
   io: { out(text: string): void; err(text: string): void };
 }
 
@@ -53,13 +58,16 @@ export async function serve(options: ServeOptions): Promise<number> {
       base: options.socketBase,
       home: config.home,
       platform: Deno.build.os,
+      mayUse: mayUseSocket,
     }),
-    staticDir: join(options.programDir, "static"),
-    findRuntime: runtimeFinder(options, { log, signal: ending.signal }),
+    ...runtimeParts(options, { log, signal: ending.signal }),
     importRoots: importRootsOf(options, log),
     serverUrl: options.serverUrl,
     heartbeatLimitMs: options.heartbeatLimitMs,
-    onReady: (address) => io.out(`ZombieCoder is ready at ${address}\n`),
+    onReady: (address) => {
+      io.out(`ZombieCoder is ready at ${address}\n`);
+      options.onReady?.(address);
+    },
   });
   await host.start();
   try {
@@ -93,25 +101,40 @@ function importRootsOf({ config, importPlaces }: ServeOptions, log: Log): Import
   return roots;
 }
 
-function runtimeFinder(
+/** Which llama-server there is: both are loaded when they are first asked. */
+function runtimeParts(
   options: ServeOptions,
   { log, signal }: { log: Log; signal: AbortSignal },
-): RuntimeKeeperOptions["find"] {
+): Pick<HostOptions, "findRuntime" | "runtimes" | "guard"> {
   const { config } = options;
+  const { releaseApi } = config;
+  // A compiled program's own folder is inside of it: what users put beside it, lies beside the file.
   const folder = Deno.build.standalone ? dirname(Deno.execPath()) : options.programDir;
-  return async (onProgress) => {
-    const { findOrInstallRuntime } = await import("./install.ts");
-    const { installSources } = await import("./install_sources.ts");
-    return await findOrInstallRuntime({
-      llamaServer: config.llamaServer,
-      bundledFolder: join(folder, "config", "llama.cpp"),
-      runtimeHome: config.runtimeHome,
-      path: options.path,
-      sources: installSources(),
-      log: log.for("install"),
-      onProgress,
-      signal,
-    });
+  const guard = new BuildGuard();
+  const shared = {
+    llamaServer: config.llamaServer,
+    bundledFolder: join(folder, "config", "llama.cpp"),
+    runtimeHome: config.runtimeHome,
+    path: options.path,
+    guard,
+    log: log.for("install"),
+    signal,
+  } satisfies Partial<FindOrInstallOptions>;
+  return {
+    guard,
+    async findRuntime(onProgress) {
+      const { findOrInstallRuntime } = await import("./install.ts");
+      const { installSources } = await import("./install_sources.ts");
+      const sources = installSources({ releaseApi });
+      return await findOrInstallRuntime({ ...shared, sources, onProgress });
+    },
+    async runtimes(given) {
+      const { Runtimes } = await import("./runtimes.ts");
+      const { installSources } = await import("./install_sources.ts");
+      const sources: RuntimesOptions["sources"] = (wanted) =>
+        installSources({ releaseApi, ...wanted });
+      return new Runtimes({ ...shared, ...given, sources });
+    },
   };
 }
 

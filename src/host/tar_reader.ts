@@ -44,7 +44,7 @@ export async function* readTar(
         else longTarget = text(extra);
         continue;
       }
-      const sizeBytes = pax.has("size") ? Number(pax.get("size")) : header.sizeBytes;
+      const sizeBytes = pax.has("size") ? wholeNumber(pax.get("size")!) : header.sizeBytes;
       if (!Number.isSafeInteger(sizeBytes) || sizeBytes < 0) throw refuse("a size in it is wrong");
       const name = pax.get("path") ?? longName ?? header.name;
       const target = pax.get("linkpath") ?? longTarget ?? header.target;
@@ -125,6 +125,11 @@ function parsePax(bytes: Uint8Array, { refuse }: ArchiveReading): Map<string, st
     at = end;
   }
   return records;
+}
+
+/** NaN for `0x10`, `1e3` and whatever else Number() takes. */
+function wholeNumber(text: string): number {
+  return /^\d{1,16}$/.test(text) ? Number(text) : NaN;
 }
 
 function padding(sizeBytes: number): number {

@@ -18,7 +18,7 @@ import { DownloadTurns, isUnderWay } from "./download_turns.ts";
 import { checkWanted } from "./download_names.ts";
 import { EarlyPlans } from "./early_plans.ts";
 import type { WantedModel } from "./download_source.ts";
-import { modelIdOf } from "./model_names.ts";
+import { firstPartOf, modelIdOf } from "./model_names.ts";
 import type { DownloadFileRecord, DownloadRecord } from "./registry_downloads.ts";
 import { safeJoin } from "./safe_join.ts";
 import { SpeedLimit } from "./speed_limit.ts";
@@ -112,8 +112,10 @@ export class Downloads implements AsyncDisposable {
    *
    * @throws {AppError} `invalid_request`, `file_name_refused`, `download_exists`, `folder_unusable`.
    */
-  add(wanted: WantedModel): DownloadRow {
-    checkWanted(wanted);
+  add(asked: WantedModel): DownloadRow {
+    checkWanted(asked);
+    // Whichever part is named, all of them are one download.
+    const wanted = { ...asked, file: firstPartOf(asked.file) };
     const earlier = this.#earlierOf(wanted);
     const download = this.#downloadOf({
       id: randomHex(8),

@@ -53,6 +53,14 @@ export function splitFileName(base: string, part: number, total: number): string
   return `${base}-${String(part).padStart(5, "0")}-of-${String(total).padStart(5, "0")}.gguf`;
 }
 
+/** The path of the part by which a split is known; that of a whole file is its own. */
+export function firstPartOf(path: string): string {
+  const name = path.split("/").at(-1)!;
+  const split = splitNameOf(name);
+  if (split === null || split.part === 1) return path;
+  return path.replace(/-\d+(?=-of-\d+\.gguf$)/i, "-00001");
+}
+
 /**
  * Whether this can be shown, logged and sent as a name: no separators, no control or direction
  * characters, no halves of a character, nothing that reads as an option or hides at an end.

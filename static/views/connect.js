@@ -1,38 +1,36 @@
 // Connect: what to write into other programs so that they ask this server, and the way from a phone.
 
 import { html } from "htm/preact";
-import { useEffect, useId, useState } from "preact/hooks";
-import { api, ApiError } from "../api.js";
+import { useId, useState } from "preact/hooks";
+import { api } from "../api.js";
 import { t, tx } from "../i18n.js";
 import { Button, CodeBlock, CopyButton, Field, Tabs } from "../parts/controls.js";
 import { ErrorNote } from "../parts/words.js";
 import { hrefOf } from "../router.js";
 import { chatModels } from "../store.js";
 import { PhoneCard } from "./connect_phone.js";
-import { KEY_PLACE, TOOLS } from "./connect_tools.js";
+import { useAnswer } from "./get_ask.js";
 
-/** @import { KeyRow, ModelRow, NewKeyRow } from "../../src/api_types.ts" */
+/** @import { Asked } from "./get_ask.js" */
+/** @import { ConnectAnswer, ConnectTextRow, KeyRow, ModelRow, NewKeyRow } from "../../src/api_types.ts" */
 
 export function ConnectView() {
   const [chosen, setChosen] = useState(/** @type {string | null} */ (null));
   const [toolName, setToolName] = useState("continue");
   const [ownKey, setOwnKey] = useState("");
-  const { keys, error, reload } = useKeys();
   const models = chatModels.value;
-  const model = models.find(({ id }) => id === chosen)?.id ?? usualModel(models);
-  const needsKey = keys !== null && keys.length > 0;
-  const typed = ownKey.trim();
-  const connection = {
-    address: location.origin,
-    model,
-    key: needsKey ? typed === "" ? KEY_PLACE : typed : null,
-  };
-  const tool = TOOLS.find(({ name }) => name === toolName) ?? TOOLS[0];
+  const wanted = models.some(({ id }) => id === chosen) ? chosen ?? "" : "";
+  /** @type {Asked<ConnectAnswer>} */
+  const { value, error, again } = useAnswer(
+    `/admin/connect?model=${encodeURIComponent(wanted)}`,
+  );
+  const needsKey = value?.needs_key === true;
+  const tool = value?.tools.find(({ name }) => name === toolName);
   return html`
     <section class="view connect">
       <h1 tabindex="-1">${t("connect.title")}</h1>
       <p class="connect-lead">${t("connect.lead")}</p>
-      ${error !== null && html`<${ErrorNote} error=${error} onRetry=${reload} />`}
+      ${error !== null && html`<${ErrorNote} error=${error} onRetry=${again} />`}
       <section class="card stack" aria-labelledby="connect-basics">
         <h2 id="connect-basics">${t("connect.basics")}</h2>
         <dl class="connect-facts">
@@ -40,12 +38,12 @@ export function ConnectView() {
           <${Fact} name=${t("connect.ollama_address")} value=${location.origin} />
         </dl>
         <div class="connect-choices">
-          <${ModelChoice} models=${models} model=${model} onChoose=${setChosen} />
+          <${ModelChoice} models=${models} model=${value?.model ?? null} onChoose=${setChosen} />
           ${needsKey && html`
-            <${KeyEntry} keys=${keys} value=${ownKey} onChange=${setOwnKey} onMade=${reload} />
+            <${KeyEntry} place=${value.key_place} value=${ownKey} onChange=${setOwnKey} />
           `}
         </div>
-        ${keys !== null && !needsKey && html`
+        ${value !== null && !needsKey && html`
           <p class="muted">${tx("connect.no_key", {
             settings: html`<a href=${hrefOf("settings")}>${t("connect.settings")}</a>`,
           })}</p>
@@ -53,16 +51,16 @@ export function ConnectView() {
       </section>
       <section class="card stack" aria-labelledby="connect-tools">
         <h2 id="connect-tools">${t("connect.tools")}</h2>
-        <${Tabs} label=${t("connect.tools")} selected=${toolName} onSelect=${setToolName}
-          tabs=${TOOLS.map(({ name, title }) => ({ id: name, label: title }))} />
-        ${tool !== undefined && html`
+        ${value !== null && tool !== undefined && html`
+          <${Tabs} label=${t("connect.tools")} selected=${toolName} onSelect=${setToolName}
+            tabs=${value.tools.map(({ name, title }) => ({ id: name, label: title }))} />
           <div class="stack" role="tabpanel" aria-label=${tool.title} data-tool=${tool.name}>
             <p>${t(`connect.where.${tool.name}`)}</p>
-            <${CodeBlock} text=${tool.text(connection)} label=${t("connect.text_for", {
+            <${CodeBlock} text=${textOf(tool, value, ownKey.trim())} label=${t("connect.text_for", {
               tool: tool.title,
             })} />
-            ${tool.noted && html`<p class="muted">${t(`connect.note.${tool.name}`)}</p>`}
-            ${tool.keyless && needsKey &&
+            ${tool.note !== null && html`<p class="muted">${t(`connect.note.${tool.name}`)}</p>`}
+            ${!tool.sends_key && needsKey &&
               html`<p class="connect-warning">${t("connect.keyless")}</p>`}
           </div>
         `}
@@ -84,7 +82,7 @@ function Fact({ name, value }) {
   `;
 }
 
-/** @param {{ models: ModelRow[], model: string, onChoose: (id: string) => void }} props */
+/** @param {{ models: ModelRow[], model: string | null, onChoose: (id: string) => void }} props */
 function ModelChoice({ models, model, onChoose }) {
   /** @param {Event} event */
   const choose = (event) => onChoose(/** @type {HTMLSelectElement} */ (event.currentTarget).value);
@@ -99,19 +97,16 @@ function ModelChoice({ models, model, onChoose }) {
   `;
 }
 
-/**
- * @param {{ keys: KeyRow[], value: string, onChange: (key: string) => void, onMade: () => void }} props
- */
-function KeyEntry({ keys, value, onChange, onMade }) {
+/** @param {{ place: string, value: string, onChange: (key: string) => void }} props */
+function KeyEntry({ place, value, onChange }) {
   const [isNew, setNew] = useState(false);
   const id = useId();
   async function make() {
-    const name = freeName(t("connect.key_name"), keys);
+    const name = freeName(t("connect.key_name"), await api.get("/admin/keys"));
     /** @type {NewKeyRow} */
     const made = await api.post("/admin/keys", { name, scope: "use" });
     onChange(made.key);
     setNew(true);
-    onMade();
   }
   /** @param {Event} event */
   const type = (event) => {
@@ -124,41 +119,31 @@ function KeyEntry({ keys, value, onChange, onMade }) {
         isNew ? "connect.key_made" : "connect.key_hint",
       )}>
         <input id=${id} type="text" autocomplete="off" spellcheck=${false} value=${value}
-          placeholder=${KEY_PLACE} onInput=${type} />
+          placeholder=${place} onInput=${type} />
         <//>
         <${Button} icon="plus" onClick=${make}>${t("connect.make_key")}<//>
     </div>
   `;
 }
 
-/** The keys that open this server; none means that it wants none. Null until it is known. */
-function useKeys() {
-  const [keys, setKeys] = useState(/** @type {KeyRow[] | null} */ (null));
-  const [error, setError] = useState(/** @type {ApiError | null} */ (null));
-  const reload = async () => {
-    try {
-      setKeys(await api.get("/admin/keys"));
-      setError(null);
-    } catch (caught) {
-      if (!(caught instanceof ApiError)) throw caught;
-      setError(caught);
-    }
-  };
-  useEffect(() => void reload(), []);
-  return { keys, error, reload };
+/**
+ * With the page's own address, which a proxy in between may have changed, and the key that was typed.
+ *
+ * @param {ConnectTextRow} tool
+ * @param {ConnectAnswer} answer
+ * @param {string} key
+ */
+function textOf(tool, { address, key_place }, key) {
+  const text = tool.text.replaceAll(address, () => location.origin);
+  return key === "" ? text : text.replaceAll(key_place, () => WRITTEN[tool.key_in](key));
 }
 
-/**
- * One that is in memory, else the first of the user's own: as the command line chooses.
- *
- * @param {ModelRow[]} models
- */
-function usualModel(models) {
-  const own = models.filter(({ builtin, capabilities }) =>
-    !builtin && capabilities.includes("chat")
-  );
-  return (own.find(({ state }) => state === "ready") ?? own[0] ?? models[0])?.id ?? "hello";
-}
+/** @type {Record<ConnectTextRow["key_in"], (key: string) => string>} */
+const WRITTEN = {
+  text: (key) => key,
+  json: (key) => JSON.stringify(key).slice(1, -1),
+  shell: (key) => key.replace(/[\\"$`]/g, "\\$&"),
+};
 
 /**
  * Each key has another name.

@@ -12,6 +12,7 @@ import { ErrorNote } from "../parts/words.js";
 import { keep, readKept, setTheme, theme } from "../preferences.js";
 import { route } from "../router.js";
 import { online } from "../store.js";
+import { Engine } from "./settings_engine.js";
 import { Keys } from "./settings_keys.js";
 import { ModelSettings } from "./settings_model.js";
 import { SourceTag } from "./settings_row.js";
@@ -47,6 +48,7 @@ export function SettingsView() {
     ${failure.value !== null && html`<${ErrorNote} error=${failure.value} onRetry=${look} />`}
     <div class="stack">
       <${ServerSettings} />
+      <${Engine} />
       <${Keys} />
     </div>
     <h2>${t("settings.model")}</h2>

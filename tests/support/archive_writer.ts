@@ -11,10 +11,14 @@ export interface TarEntry {
   target?: string;
   /** What the header says instead of the content's length. */
   sizeBytes?: number;
+  /** The twelve bytes of the size as they are. */
+  sizeField?: string | Uint8Array;
   /** pax records written before this entry. */
   pax?: Record<string, string>;
   /** Written as a GNU long name before this entry. */
   gnuName?: string;
+  /** Written as a GNU long target before this entry. */
+  gnuTarget?: string;
 }
 
 const encoder = new TextEncoder();
@@ -37,6 +41,10 @@ export function tar(entries: readonly TarEntry[]): Uint8Array {
         ...tarBlocks({ name: "././@LongLink", type: "L", content: entry.gnuName + "\0" }),
       );
     }
+    if (entry.gnuTarget !== undefined) {
+      const content = entry.gnuTarget + "\0";
+      blocks.push(...tarBlocks({ name: "././@LongLink", type: "K", content }));
+    }
     blocks.push(...tarBlocks(entry));
   }
   return joined([...blocks, new Uint8Array(1024)]);
@@ -49,6 +57,7 @@ function tarBlocks(entry: TarEntry): Uint8Array[] {
   field(0, entry.name);
   field(100, (entry.mode ?? 0o644).toString(8).padStart(7, "0"));
   field(124, (entry.sizeBytes ?? content.length).toString(8).padStart(11, "0"));
+  if (entry.sizeField !== undefined) header.set(bytesOf(entry.sizeField), 124);
   field(136, "00000000000");
   field(156, entry.type ?? "0");
   field(157, entry.target ?? "");
@@ -78,6 +87,9 @@ export interface ZipEntry {
   crc?: number;
   /** What both headers say instead of the content's length. */
   sizeBytes?: number;
+  /** What the directory alone says. */
+  directorySizeBytes?: number;
+  packedBytes?: number;
   /** The name in front of the data, where it differs from the directory's. */
   localName?: string;
   /** Points at this entry's data instead of its own. */
@@ -110,6 +122,10 @@ export function zip(entries: readonly ZipEntry[]): Uint8Array<ArrayBuffer> {
     central.setUint32(0, 0x02014b50, true);
     central.setUint16(4, 3 << 8 | 20, true);
     new Uint8Array(central.buffer).set(new Uint8Array(common.buffer), 6);
+    if (entry.directorySizeBytes !== undefined) {
+      central.setUint32(24, entry.directorySizeBytes, true);
+    }
+    if (entry.packedBytes !== undefined) central.setUint32(20, entry.packedBytes, true);
     central.setUint16(28, name.length, true);
     central.setUint32(38, (entry.unixMode ?? 0o100644) * 0x10000, true);
     central.setUint32(42, entry.dataOf === undefined ? offset : offsets[entry.dataOf]!, true);

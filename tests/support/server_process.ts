@@ -13,6 +13,10 @@ export interface ServerOptions {
   entry?: string;
   /** Range of the doors; by default one that all tests share. */
   doors?: string;
+  /** Deno's flags for what it may do; by default all. */
+  permissions?: string[];
+  /** The llama-server that it is told to use; null = it finds one, as for a user. */
+  llamaServer?: null;
   /** Where it listens; by default loopback. `url` is loopback's in any case. */
   host?: string;
   /** Runs before the start: to put models into the home. */
@@ -50,10 +54,11 @@ export async function startServer(options: ServerOptions = {}): Promise<ServerPr
   const startedMs = performance.now();
   const child = new Deno.Command(Deno.execPath(), {
     args: [
-      ...["run", "-A", "--no-prompt", "--quiet", "--cached-only"],
+      ...["run", ...options.permissions ?? ["-A"], "--no-prompt", "--quiet", "--cached-only"],
       ...[options.entry ?? "main.ts", "serve"],
       ...["--home", home, "--runtime-home", runtimeHome, "--port", "0", "--no-open"],
-      ...["--host", options.host ?? "127.0.0.1", "--llama-server", await testRuntime()],
+      ...["--host", options.host ?? "127.0.0.1"],
+      ...(options.llamaServer === null ? [] : ["--llama-server", await testRuntime()]),
       // Doors of their own: 8080-8100 may be in use on the machine that runs the tests.
       ...["--runtime-ports", options.doors ?? "28080-28100"],
       ...(options.flags ?? []),

@@ -1,0 +1,381 @@
+// The builds of llama.cpp on this computer: listed, installed beside one another, chosen, removed.
+// Names from outside are held against that list and never become a path.
+
+import { basename, dirname, join } from "node:path";
+import type { AvailableRuntime, InstalledRuntime, RuntimeJob, RuntimeList } from "../api_types.ts";
+import { removeIfThere } from "../durable_write.ts";
+import { AppError, messageOf } from "../errors.ts";
+import type { BuildGuard } from "./build_check.ts";
+import { type Candidate, candidates, type Runtime } from "./find_runtime.ts";
+import { type FindOrInstallOptions, installBeside, type InstallSource } from "./install.ts";
+import { PINNED_DIGESTS, PINNED_TAG } from "./install_github.ts";
+import type { InstallRuntimeParams } from "./messages.ts";
+import {
+  type InstalledBuild,
+  isBuildName,
+  listRecords,
+  lockRuntimeHome,
+  makeWorkFolder,
+  moveBuildAside,
+} from "./runtime_home.ts";
+import { readChoice, writeChoice } from "./runtime_choice.ts";
+import type { RuntimeKeeper } from "./runtime_keeper.ts";
+import { type OfferFacts, runtimeOffers } from "./runtime_offers.ts";
+import { probeRuntime, refusalOf, rememberedProbe } from "./runtime_probe.ts";
+import { SERVER_FILE } from "./server_file.ts";
+
+export interface RuntimesOptions extends Omit<FindOrInstallOptions, "onProgress" | "sources"> {
+  guard: BuildGuard;
+  keeper: Pick<RuntimeKeeper, "current" | "again">;
+  /** The programs of all processes that run now. */
+  running(): readonly string[];
+  facts(): Promise<OfferFacts>;
+  sources(
+    wanted: {
+      variant: string;
+      release: "pinned" | "latest";
+      platform: { os: string; arch: string };
+    },
+  ): readonly InstallSource[];
+  /** Ours by default; a test has others. */
+  pinned?: { tag: string; digests: Readonly<Record<string, string>> };
+}
+
+/** By which `use` forgets what was chosen; no build is called so. */
+const USUAL_ORDER = "auto";
+/** A GPU or its driver may come while we run. */
+const FACTS_MS = 10_000;
+
+type Row = InstalledRuntime & Candidate & { isWhole: boolean };
+
+export class Runtimes {
+  readonly #options: RuntimesOptions;
+  #job: RuntimeJob | null = null;
+  #known: { atMs: number; facts: Promise<OfferFacts> } | null = null;
+  /** Changes wait for each other: each sees what the one before left. */
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(options: RuntimesOptions) {
+    this.#options = options;
+  }
+
+  async list(): Promise<RuntimeList> {
+    const { runtimeHome, llamaServer } = this.#options;
+    const [rows, chosen] = await Promise.all([this.#rows(), readChoice(runtimeHome)]);
+    return {
+      installed: rows.map(({ path: _path, isWhole: _isWhole, ...row }) => row),
+      available: await this.#offers(rows),
+      chosen,
+      flag: llamaServer,
+      job: this.#job === null ? null : { ...this.#job },
+    };
+  }
+
+  /** Answers when it has begun. Throws `runtime_refused` where it must not, `runtime_not_found`. */
+  install(params: InstallRuntimeParams): Promise<RuntimeList> {
+    return this.#inTurn(async () => {
+      this.#refuseWhileInstalling();
+      const offer = offerFor(params.variant, await this.#offers(await this.#rows()));
+      if (!offer.offered) {
+        throw refused("not_offered", {
+          message: `Cannot install "${offer.variant}": ${offer.reason}`,
+          values: { ...offer.values, variant: offer.variant, code: offer.code },
+        });
+      }
+      const isPinned = offer.verified !== "unverified" && !params.latest;
+      if (!isPinned && !params.unverified) {
+        throw refused("unverified", {
+          message: `Cannot install "${offer.variant}" unasked: its checksum is not part of this ` +
+            "program, so only the server that sends it vouches for it. " +
+            "Ask for it with --unverified, or with unverified: true",
+          values: { variant: offer.variant },
+        });
+      }
+      const job: RuntimeJob = {
+        variant: offer.variant,
+        state: "installing",
+        activity: "Looking for what is there",
+        progress: null,
+        name: null,
+        error: null,
+      };
+      this.#job = job;
+      void this.#run(job, { offer, latest: params.latest });
+    });
+  }
+
+  /** Throws `runtime_not_found`, `runtime_changed`, and `runtime_refused` where it must not be used. */
+  use(name: string): Promise<RuntimeList> {
+    return this.#inTurn(async () => {
+      this.#refuseWhileInstalling();
+      const { llamaServer } = this.#options;
+      if (llamaServer !== null) {
+        throw refused("flag", {
+          message: `Cannot use another build: --llama-server "${llamaServer}" decides. ` +
+            "Start without it",
+          values: { path: llamaServer },
+        });
+      }
+      if (name === USUAL_ORDER) return await this.#choose(null);
+      const row = await this.#row(name);
+      await this.#prove(row);
+      await this.#choose(name);
+    });
+  }
+
+  /** Throws `runtime_not_found`, and `runtime_refused` for one that is in use or not ours. */
+  remove(name: string): Promise<RuntimeList> {
+    return this.#inTurn(async () => {
+      this.#refuseWhileInstalling();
+      const { runtimeHome, signal, guard } = this.#options;
+      const row = await this.#row(name);
+      if (row.source !== "installed") {
+        throw refused("not_ours", {
+          message: `Cannot remove "${name}": it was not installed by this program. ` +
+            "Remove it as you installed it",
+          values: { name },
+        });
+      }
+      if (row.active) {
+        throw refused("active", {
+          message: `Cannot remove "${name}": it is in use. Use another build first`,
+          values: { name },
+        });
+      }
+      if (!row.removable) {
+        throw refused("running", {
+          message: `Cannot remove "${name}": models run with it. Unload them first`,
+          values: { name },
+        });
+      }
+      using _lock = await lockRuntimeHome(runtimeHome, { signal, onWait: () => {} });
+      const work = await makeWorkFolder(runtimeHome);
+      try {
+        await moveBuildAside(join(runtimeHome, name), work);
+      } finally {
+        await removeIfThere(work);
+      }
+      guard.forget(dirname(row.path));
+      if (await readChoice(runtimeHome) === name) await writeChoice(runtimeHome, null);
+      this.#options.log.info("Removed a llama.cpp build", { name });
+    });
+  }
+
+  #inTurn(work: () => Promise<void>): Promise<RuntimeList> {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => {});
+    return done.then(() => this.list());
+  }
+
+  async #run(
+    job: RuntimeJob,
+    { offer, latest }: { offer: AvailableRuntime; latest: boolean },
+  ): Promise<void> {
+    const { log, llamaServer, sources, runtimeHome } = this.#options;
+    const { variant } = offer;
+    try {
+      const there = latest ? null : offer.installed;
+      const name = there !== null ? await this.#proveAgain(there, variant) : nameOf(
+        await installBeside({
+          ...this.#options,
+          sources: sources({
+            variant,
+            release: latest ? "latest" : "pinned",
+            platform: await this.#facts(),
+          }),
+          onProgress: ({ activity, progress }) => Object.assign(job, { activity, progress }),
+        }),
+      );
+      // Only now: until it has run, the earlier one stays in use.
+      if (llamaServer === null) await this.#choose(name);
+      Object.assign(job, { state: "done", activity: null, progress: 1, name });
+    } catch (error) {
+      const { message, code, values } = error instanceof AppError
+        ? error
+        : new AppError("runtime_missing", `Cannot install "${variant}": ${messageOf(error)}`);
+      log.warn("The llama.cpp build is not installed", { variant, reason: message, runtimeHome });
+      const told = { message, code, values: { ...values, variant } };
+      Object.assign(job, { state: "failed", activity: null, progress: null, error: told });
+    }
+  }
+
+  /** A build for GPUs that is here already must see one now. */
+  async #proveAgain(name: string, variant: string): Promise<string> {
+    const runtime = await this.#prove(await this.#row(name));
+    if (/^(vulkan|cuda)/.test(variant) && runtime.devices.length === 0) {
+      throw new Error("it sees no GPU. Update the GPU's driver, then try again");
+    }
+    return name;
+  }
+
+  async #prove(row: Row): Promise<Runtime> {
+    const { guard, runtimeHome, signal } = this.#options;
+    if (row.source === "installed") {
+      if (!row.isWhole) throw tooOldOrBroken(row, row.refusal!);
+      await guard.checkAll(await this.#build(row));
+    }
+    try {
+      const path = await Deno.realPath(row.path);
+      const probe = await probeRuntime(path, { runtimeHome, fresh: true, signal });
+      const refusal = refusalOf(probe);
+      if (refusal !== null) throw new Error(refusal);
+      return { ...probe, source: row.source };
+    } catch (error) {
+      signal.throwIfAborted();
+      throw tooOldOrBroken(row, messageOf(error), error);
+    }
+  }
+
+  async #build({ name, path }: Row): Promise<InstalledBuild> {
+    const builds = await listRecords(this.#options.runtimeHome);
+    const { record } = builds.find(({ folder }) => basename(folder) === name)!;
+    return { folder: dirname(path), record };
+  }
+
+  async #choose(name: string | null): Promise<void> {
+    const { runtimeHome, keeper, log } = this.#options;
+    await writeChoice(runtimeHome, name);
+    log.info("Chose a llama.cpp build", { name: name ?? USUAL_ORDER });
+    await keeper.again();
+  }
+
+  async #row(name: string): Promise<Row> {
+    const rows = isBuildName(name) ? await this.#rows() : [];
+    const row = rows.find((each) => each.name === name);
+    if (row !== undefined) return row;
+    throw new AppError(
+      "runtime_not_found",
+      `Cannot find the llama.cpp build "${
+        name.slice(0, 100)
+      }". zombiecoder runtime list shows them`,
+      { values: { name: name.slice(0, 100) } },
+    );
+  }
+
+  #refuseWhileInstalling(): void {
+    if (this.#job?.state !== "installing") return;
+    throw refused("busy", {
+      message: `Cannot change the builds while "${this.#job.variant}" is installed. ` +
+        "Wait until that is done",
+      values: { variant: this.#job.variant },
+    });
+  }
+
+  async #offers(rows: readonly Row[]): Promise<AvailableRuntime[]> {
+    const { pinned = { tag: PINNED_TAG, digests: PINNED_DIGESTS } } = this.#options;
+    const installed = rows.filter(({ source, isWhole }) => source === "installed" && isWhole)
+      .map(({ name }) => name);
+    return runtimeOffers(await this.#facts(), { ...pinned, installed });
+  }
+
+  /** Who follows an installation asks again and again, and each time a tool would be run. */
+  async #facts(): Promise<OfferFacts> {
+    const nowMs = performance.now();
+    if (this.#known === null || nowMs - this.#known.atMs > FACTS_MS) {
+      this.#known = { atMs: nowMs, facts: this.#options.facts() };
+    }
+    return await this.#known.facts;
+  }
+
+  /** Nothing is run for it: what a build can do is what it said when it was asked last. */
+  async #rows(): Promise<Row[]> {
+    const { keeper, running } = this.#options;
+    const records = await listRecords(this.#options.runtimeHome);
+    const broken = records.filter(({ isWhole }) => !isWhole);
+    const all = [
+      ...await candidates(this.#options),
+      ...broken.map(({ folder }) => ({
+        name: basename(folder),
+        source: "installed" as const,
+        path: join(folder, SERVER_FILE),
+      })),
+    ];
+    const rows = new Map<string, Row>();
+    const used = new Set([...running(), ...(keeper.current === null ? [] : [keeper.current.path])]
+      .map((path) => dirname(path)));
+    for (const candidate of all) {
+      // Of several on PATH the first one that is there.
+      if (rows.has(candidate.name)) continue;
+      const row = await this.#rowOf(candidate, records);
+      if (row === null) continue;
+      row.removable = row.source === "installed" && !used.has(dirname(row.path));
+      rows.set(row.name, row);
+    }
+    return [...rows.values()];
+  }
+
+  async #rowOf(
+    candidate: Candidate,
+    records: readonly (InstalledBuild & { isWhole: boolean })[],
+  ): Promise<Row | null> {
+    const { keeper, runtimeHome, guard } = this.#options;
+    const { record = null, isWhole = true } =
+      records.find(({ folder }) => folder === dirname(candidate.path)) ?? {};
+    let { path } = candidate;
+    let refusal: string | null = null;
+    if (candidate.source === "installed" && !isWhole) {
+      path = join(await Deno.realPath(dirname(path)), SERVER_FILE);
+      refusal = "some of its files are missing or cut: remove it and install it again";
+    } else {
+      try {
+        path = await Deno.realPath(path);
+        await guard.check({ source: candidate.source, path });
+      } catch (error) {
+        if (!(error instanceof AppError)) return null;
+        refusal = error.message;
+      }
+    }
+    const probe = await rememberedProbe(path, runtimeHome);
+    const known = probe ?? record;
+    if (probe !== null) refusal ??= refusalOf(probe);
+    return {
+      name: candidate.name,
+      source: candidate.source,
+      path,
+      isWhole,
+      build: known?.build ?? null,
+      version: known?.version ?? null,
+      verified: record?.verified ?? null,
+      devices: [...probe?.devices ?? []],
+      size_bytes: record === null
+        ? null
+        : Object.values(record.files).reduce((sum, bytes) => sum + bytes, 0),
+      installed_at: record?.installedAt ?? null,
+      active: keeper.current?.path === path,
+      refusal,
+      removable: false,
+    };
+  }
+}
+
+function offerFor(variant: string | null, offers: readonly AvailableRuntime[]): AvailableRuntime {
+  const offer = variant === null
+    ? offers.find(({ recommended }) => recommended)
+    : offers.find((each) => each.variant === variant);
+  if (offer !== undefined) return offer;
+  const known = offers.map((each) => each.variant).join(", ") || "none";
+  throw new AppError(
+    "runtime_not_found",
+    `Cannot install "${(variant ?? "").slice(0, 40)}": there is no such build for this computer. ` +
+      `Choose one of: ${known}`,
+    { values: { name: (variant ?? "").slice(0, 40) } },
+  );
+}
+
+function nameOf({ path }: Runtime): string {
+  return basename(dirname(path));
+}
+
+function refused(
+  why: string,
+  { message, values }: { message: string; values: Record<string, string | number> },
+): AppError {
+  return new AppError("runtime_refused", message, { values: { ...values, reason: why } });
+}
+
+function tooOldOrBroken({ name }: Row, reason: string, cause?: unknown): AppError {
+  return new AppError("runtime_refused", `Cannot use "${name}": ${reason}`, {
+    values: { name, reason: "unusable" },
+    cause,
+  });
+}

@@ -1,0 +1,329 @@
+// Builds of llama.cpp beside one another: installed, proved, chosen, switched back, removed.
+
+import { deepEqual, equal, match, ok, rejects } from "node:assert/strict";
+import { dirname, join } from "node:path";
+import type { RuntimeJob } from "../src/api_types.ts";
+import { AppError } from "../src/errors.ts";
+import { PINNED_TAG } from "../src/host/install_github.ts";
+import type { Runtimes } from "../src/host/runtimes.ts";
+import { tarGz } from "./support/archive_writer.ts";
+import {
+  archive,
+  CPU,
+  GPU,
+  InstallCase as Case,
+  INSTALLED,
+  ON_LINUX,
+} from "./support/install_case.ts";
+import { sha256 } from "./support/release_api.ts";
+import { scriptServer } from "./support/script_server.ts";
+import { until } from "./support/server_process.ts";
+
+const VULKAN = "llama-b11118-ubuntu-vulkan-x64";
+const WITH_GPU = {
+  ...ON_LINUX,
+  gpus: [{ vendor: "nvidia" as const }],
+  nvidia: { version: "580.65.06", leastCapability: 8.6, mostCapability: 8.6 },
+};
+const DEVICES = ["  Vulkan0: A card (1024 MiB, 1000 MiB free)"];
+const WANTED = { variant: null, latest: false, unverified: false };
+
+async function ended(runtimes: Runtimes): Promise<RuntimeJob> {
+  return await until(async () => {
+    const { job } = await runtimes.list();
+    return job !== null && job.state !== "installing" && job;
+  });
+}
+
+async function refusal(promise: Promise<unknown>, code = "runtime_refused"): Promise<AppError> {
+  const error = await promise.then(() => null, (thrown) => thrown);
+  ok(error instanceof AppError, `not refused: ${error}`);
+  equal(error.code, code, error.message);
+  match(error.message, /^[A-Z].*[^.]$/);
+  return error;
+}
+
+/** A home with the pinned CPU build in use, and the GPU build ready to be installed. */
+async function withCpuBuild(gpuDevices: string[] = DEVICES) {
+  const t = await Case.open();
+  const cpu = archive();
+  const gpu = archive({ devices: gpuDevices });
+  t.api.add(PINNED_TAG, { [CPU]: cpu, [GPU]: gpu });
+  const digests = {
+    "ubuntu-x64.tar.gz": sha256(cpu),
+    "ubuntu-vulkan-x64.tar.gz": sha256(gpu),
+  };
+  await t.find({ sources: [t.source(digests)] });
+  const built = t.builds({ facts: WITH_GPU, digests });
+  await built.keeper.get({ retry: false });
+  return { t, digests, ...built };
+}
+
+Deno.test("A build for GPUs is installed beside the other, used once it has proved itself, and switched back", async () => {
+  const { t, runtimes, keeper } = await withCpuBuild();
+  await using _t = t;
+  const before = await runtimes.list();
+  deepEqual(before.installed.map(({ name, active, verified }) => [name, active, verified]), [
+    [INSTALLED, true, "pinned"],
+  ]);
+  equal(before.available.find(({ variant }) => variant === "cpu")?.installed, INSTALLED);
+
+  const begun = await runtimes.install({ ...WANTED, variant: "vulkan" });
+  equal(begun.job?.state, "installing");
+  equal(keeper.current?.path, t.installed);
+  const job = await ended(runtimes);
+  deepEqual([job.state, job.name, job.error], ["done", VULKAN, null]);
+  const after = await runtimes.list();
+  deepEqual(
+    after.installed.map(({ name, active, removable }) => [name, active, removable]).toSorted(),
+    [[VULKAN, true, false], [INSTALLED, false, true]].toSorted(),
+  );
+  equal(after.chosen, VULKAN);
+  deepEqual(after.installed.find(({ active }) => active)?.devices.map(({ name }) => name), [
+    "Vulkan0",
+  ]);
+  // Told as it changes, for the events of the system.
+  const { phase, devices } = t.told.at(-1)!;
+  deepEqual([phase, devices[0]?.name], ["ready", "Vulkan0"]);
+
+  await runtimes.use(INSTALLED);
+  equal(keeper.current?.path, t.installed);
+  equal((await runtimes.list()).chosen, INSTALLED);
+  // Another life of the program keeps the choice.
+  equal((await t.builds().keeper.get({ retry: false })).path, t.installed);
+  const again = await runtimes.install({ ...WANTED, variant: "vulkan" });
+  ok(again.job);
+  equal((await ended(runtimes)).state, "done");
+  equal(t.api.requests.filter((each) => each === `cdn ${GPU} whole`).length, 1);
+});
+
+Deno.test("A build for GPUs that sees none is rolled back, and the earlier one stays in use", async () => {
+  const { t, runtimes, keeper } = await withCpuBuild(["  (none)"]);
+  await using _t = t;
+  await runtimes.install({ ...WANTED, variant: "vulkan" });
+  const { state, error } = await ended(runtimes);
+  equal(state, "failed");
+  match(error!.message, /"llama-b11118-ubuntu-vulkan-x64" is not kept: it sees no GPU\. Update/);
+  deepEqual(await t.kept(), [INSTALLED]);
+  equal(keeper.current?.path, t.installed);
+  equal((await runtimes.list()).chosen, null);
+});
+
+Deno.test("A cut, wrong, broken or old build never replaces the one that works", async () => {
+  const { t, digests, runtimes, keeper } = await withCpuBuild();
+  await using _t = t;
+  const faults: [string, (bytes: Uint8Array<ArrayBuffer>) => void][] = [
+    ["cut", () => t.api.cuts.push(0, 10, 20, 30)],
+    ["wrong", () => digests["ubuntu-vulkan-x64.tar.gz"] = "0".repeat(64)],
+  ];
+  for (const [what, breakIt] of faults) {
+    breakIt(archive());
+    await runtimes.install({ ...WANTED, variant: "vulkan" });
+    const { state, error } = await ended(runtimes);
+    equal(state, "failed", what);
+    match(error!.message, /broke off|sent a part only|SHA-256/, what);
+    deepEqual(await t.kept(), [INSTALLED], what);
+  }
+  for (
+    const options of [
+      { code: 127, devices: DEVICES },
+      { version: "version: 8145 (abc)", devices: DEVICES },
+      { help: [], devices: DEVICES },
+    ]
+  ) {
+    const bytes = archive(options);
+    t.api.add(PINNED_TAG, { [GPU]: bytes });
+    digests["ubuntu-vulkan-x64.tar.gz"] = sha256(bytes);
+    await runtimes.install({ ...WANTED, variant: "vulkan" });
+    equal((await ended(runtimes)).state, "failed", JSON.stringify(options));
+    deepEqual(await t.kept(), [INSTALLED]);
+  }
+  const { installed, chosen } = await runtimes.list();
+  deepEqual([installed.map(({ name }) => name), chosen], [[INSTALLED], null]);
+  equal(keeper.current?.path, t.installed);
+  equal((await t.find()).path, t.installed);
+});
+
+Deno.test("What only its own server vouches for is installed when it is asked for, and told so", async () => {
+  await using t = await Case.open();
+  const main = archive({ devices: ["  CUDA0: A card (1024 MiB, 1000 MiB free)"] });
+  const companion = tarGz([
+    { name: "cudart-llama-b11118-bin-ubuntu-cuda-13.4-x64/", type: "5" },
+    {
+      name: "cudart-llama-b11118-bin-ubuntu-cuda-13.4-x64/libcudart.so.13",
+      content: "CUDA's own",
+    },
+    { name: "cudart-llama-b11118-bin-ubuntu-cuda-13.4-x64/LICENSE", content: "text" },
+  ]);
+  const name = "llama-b11118-bin-ubuntu-cuda-13.4-x64.tar.gz";
+  // The other line, and one whose companion is still uploading.
+  t.api.add(PINNED_TAG, {
+    "llama-b11118-bin-ubuntu-cuda-12.8-x64.tar.gz": archive({ code: 1 }),
+    [name]: main,
+    [`cudart-${name}`]: companion,
+  });
+  const { runtimes } = t.builds({ facts: WITH_GPU });
+  const offer = (await runtimes.list()).available.find(({ recommended }) => recommended)!;
+  deepEqual([offer.variant, offer.verified], ["cuda-13", "unverified"]);
+  const { message, values } = await refusal(runtimes.install(WANTED));
+  match(message, /unverified: true$/);
+  equal(values.reason, "unverified");
+  equal((await runtimes.list()).job, null);
+  deepEqual(t.api.requests, []);
+
+  await runtimes.install({ ...WANTED, unverified: true });
+  const job = await ended(runtimes);
+  deepEqual([job.state, job.error], ["done", null]);
+  const folder = join(t.home, "llama-b11118-ubuntu-cuda-13.4-x64");
+  equal(await Deno.readTextFile(join(folder, "libcudart.so.13")), "CUDA's own");
+  await rejects(Deno.lstat(join(folder, "LICENSE")), Deno.errors.NotFound);
+  const [row] = (await runtimes.list()).installed;
+  deepEqual([row!.verified, row!.active], ["unverified", true]);
+});
+
+Deno.test("A build for CUDA without its libraries, or with a file of the same name, is no build", async () => {
+  const name = "llama-b11118-bin-ubuntu-cuda-13.4-x64.tar.gz";
+  const devices = ["  CUDA0: A card (1024 MiB, 1000 MiB free)"];
+  const clash = tarGz([{ name: "libllama.so.0", content: "another" }]);
+  const empty = tarGz([{ name: "README", content: "nothing" }]);
+  for (
+    const [companion, reason] of [
+      [null, /release "b11118" has no ubuntu-cuda-13\.N-x64\.tar\.gz/],
+      [clash, /two archives have the file "libllama\.so\.0"/],
+      [empty, /libraries has none/],
+    ] as const
+  ) {
+    await using t = await Case.open();
+    t.api.add(PINNED_TAG, {
+      [name]: archive({ devices }),
+      ...(companion !== null && { [`cudart-${name}`]: companion }),
+    });
+    const { runtimes } = t.builds({ facts: WITH_GPU });
+    await runtimes.install({ ...WANTED, variant: "cuda-13", unverified: true });
+    const { error } = await ended(runtimes);
+    match(error!.message, reason);
+    deepEqual(await t.kept(), []);
+  }
+});
+
+Deno.test("The newest build is installed on request, through nightly-tag.txt", async () => {
+  const { t, runtimes } = await withCpuBuild();
+  await using _t = t;
+  const version = "version: 0.9.0 (build 12110, commit x)";
+  t.api.add("b12110", { "llama-b12110-bin-ubuntu-x64.tar.gz": archive({ version }) });
+  t.api.add("v0.9.0", { "nightly-tag.txt": new TextEncoder().encode("b12110\n") }, {
+    prerelease: false,
+  });
+  const wanted = { ...WANTED, variant: "cpu", latest: true };
+  equal((await refusal(runtimes.install(wanted))).values.reason, "unverified");
+  await runtimes.install({ ...wanted, unverified: true });
+  equal((await ended(runtimes)).name, "llama-b12110-ubuntu-x64");
+  const { installed, chosen } = await runtimes.list();
+  equal(chosen, "llama-b12110-ubuntu-x64");
+  deepEqual(installed.find(({ active }) => active)?.build, 12110);
+});
+
+Deno.test("What must not be is refused with what to do", async () => {
+  const { t, runtimes, digests } = await withCpuBuild();
+  await using _t = t;
+  await refusal(runtimes.install({ ...WANTED, variant: "rocm" }), "runtime_not_found");
+  equal(
+    (await refusal(runtimes.install({ ...WANTED, variant: "cuda-12" }))).values.reason,
+    "unverified",
+  );
+  for (const name of ["nobody", "../evil", "/etc", "", "A", "x".repeat(500), INSTALLED + "/.."]) {
+    await refusal(runtimes.use(name), "runtime_not_found");
+    await refusal(runtimes.remove(name), "runtime_not_found");
+  }
+  match((await refusal(runtimes.remove(INSTALLED))).message, /in use\. Use another build first$/);
+  // One whose processes still run goes only after them.
+  const running: string[] = [];
+  const other = t.builds({ facts: WITH_GPU, digests, running });
+  await other.runtimes.install({ ...WANTED, variant: "vulkan" });
+  await ended(other.runtimes);
+  running.push(t.installed);
+  match((await refusal(other.runtimes.remove(INSTALLED))).message, /Unload them first$/);
+  running.pop();
+  const { installed } = await other.runtimes.remove(INSTALLED);
+  deepEqual(installed.map(({ name }) => name), [VULKAN]);
+  deepEqual(await t.kept(), [VULKAN, "use.json"]);
+
+  const named = t.builds({ llamaServer: await t.server("named") });
+  await named.keeper.get({ retry: false });
+  match(
+    (await refusal(named.runtimes.use(VULKAN))).message,
+    /--llama-server ".*" decides\. Start without it$/,
+  );
+  const listed = await named.runtimes.list();
+  deepEqual([listed.flag, listed.installed[0]!.active], [t.at("named"), false]);
+});
+
+Deno.test("A build that is too old, broken, or no longer as it was installed is not used", async () => {
+  const { t, runtimes, keeper } = await withCpuBuild();
+  await using _t = t;
+  const version = "version: 9376 (abc)";
+  t.api.add("b9376", { "llama-b9376-bin-ubuntu-x64.tar.gz": archive({ version }) });
+  const source = t.source({}, { pinned: { tag: "b9376", digests: {} } });
+  await t.find({ runtimeHome: t.at("other"), sources: [source] });
+  const old = join(t.home, "llama-b9376-ubuntu-x64");
+  await Deno.rename(t.at("other", "llama-b9376-ubuntu-x64"), old);
+  // As if it had been allowed once: the program says that it is older.
+  const script = scriptServer({ version: "version: 9375 (abc)" });
+  await Deno.writeTextFile(join(old, "llama-server"), script);
+  const record = JSON.parse(await Deno.readTextFile(join(old, "runtime.json")));
+  record.serverSha256 = sha256(new TextEncoder().encode(script));
+  await Deno.writeTextFile(join(old, "runtime.json"), JSON.stringify(record));
+  match((await refusal(runtimes.use("llama-b9376-ubuntu-x64"))).message, /build 9375 is too old/);
+
+  await Deno.writeTextFile(join(old, "libllama.so"), "LIBRARY");
+  await refusal(runtimes.use("llama-b9376-ubuntu-x64"), "runtime_changed");
+  await Deno.truncate(join(old, "libllama.so"), 2);
+  match((await refusal(runtimes.use("llama-b9376-ubuntu-x64"))).message, /missing or cut/);
+  equal(keeper.current?.path, t.installed);
+  // It goes all the same.
+  await runtimes.remove("llama-b9376-ubuntu-x64");
+  deepEqual(await t.kept(), [INSTALLED]);
+});
+
+Deno.test("A choice that cannot be followed falls back to the usual order and says so", async () => {
+  const { t, runtimes } = await withCpuBuild();
+  await using _t = t;
+  await Deno.mkdir(t.at("bin"));
+  const onPath = await t.server("bin/llama-server");
+  const other = t.builds({ path: t.at("bin") });
+  await other.runtimes.use("path");
+  equal(other.keeper.current?.path, onPath);
+  match(await Deno.readTextFile(join(t.home, "use.json")), /"path"/);
+  equal((await t.find({ path: t.at("bin") })).path, onPath);
+  t.entries.length = 0;
+  await Deno.remove(onPath);
+  equal((await t.find({ path: t.at("bin") })).path, t.installed);
+  ok(t.entries.some(({ message }) => /chosen llama\.cpp build is not used/.test(message)));
+  for (const text of ["", "{", '{"name":"../evil"}', '{"name":7}', "null", '{"name":"nobody"}']) {
+    await Deno.writeTextFile(join(t.home, "use.json"), text);
+    equal((await t.find()).path, t.installed, text);
+  }
+  await runtimes.use("auto");
+  deepEqual(await t.kept(), [INSTALLED]);
+});
+
+Deno.test("While one is installed nothing else is changed, and an ended program leaves nothing", async () => {
+  const { t, runtimes } = await withCpuBuild();
+  await using _t = t;
+  t.api.stallAfterBytes = 10;
+  await runtimes.install({ ...WANTED, variant: "vulkan" });
+  await t.api.served(2);
+  for (
+    const change of [
+      () => runtimes.install({ ...WANTED, variant: "cpu" }),
+      () => runtimes.use(INSTALLED),
+      () => runtimes.remove(INSTALLED),
+    ]
+  ) equal((await refusal(change())).values.reason, "busy");
+  const { job } = await runtimes.list();
+  match(job!.activity!, /^Downloading llama\.cpp/);
+  t.abort.abort(new AppError("shutting_down", "The server is stopping"));
+  equal((await ended(runtimes)).state, "failed");
+  deepEqual(await t.kept(), [INSTALLED]);
+  equal((await Array.fromAsync(Deno.readDir(dirname(t.installed)))).length, 4);
+});

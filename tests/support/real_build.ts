@@ -1,0 +1,22 @@
+// The real llama.cpp of the tests, packed as a release packs one.
+
+import { dirname, join } from "node:path";
+import { tarGz } from "./archive_writer.ts";
+import { testRuntime } from "./llama_server.ts";
+
+/** The server and its libraries alone, in the one folder that a release's archive has. */
+export async function realBuildArchive(tag: string): Promise<Uint8Array<ArrayBuffer>> {
+  const real = dirname(await testRuntime());
+  const files = await Array.fromAsync(Deno.readDir(real));
+  return tarGz(
+    await Promise.all(
+      files.filter(({ name }) => /^(lib|ld-).*so|^llama-server$/.test(name)).map(
+        async ({ name }) => ({
+          name: `llama-${tag}/${name}`,
+          content: await Deno.readFile(join(real, name)),
+          mode: (await Deno.stat(join(real, name))).mode! & 0o777,
+        }),
+      ),
+    ),
+  );
+}
