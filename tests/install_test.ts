@@ -302,6 +302,12 @@ Deno.test("githubSource() searches the list where the newest release leads to no
   const runtime = await t.find({ sources: [t.source({}, { release: "latest" })] });
   assert.equal(basename(dirname(runtime.path)), "llama-b12000-ubuntu-x64");
 
+  // Pre-releases alone: the API knows of no newest one.
+  await using only = await Case.open();
+  only.api.add("b12300", { "llama-b12300-bin-ubuntu-x64.tar.gz": archive() });
+  const found = await only.find({ sources: [only.source({}, { release: "latest" })] });
+  assert.equal(basename(dirname(found.path)), "llama-b12300-ubuntu-x64");
+
   await using u = await Case.open();
   const text = new TextEncoder().encode("../../evil/releases");
   u.api.add("v0.9.0", { "nightly-tag.txt": text }, { prerelease: false });

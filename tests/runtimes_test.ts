@@ -104,6 +104,7 @@ Deno.test("A build for GPUs that sees none is rolled back, and the earlier one s
   const { state, error } = await ended(runtimes);
   equal(state, "failed");
   match(error!.message, /"llama-b11118-ubuntu-vulkan-x64" is not kept: it sees no GPU\. Update/);
+  deepEqual([error!.code, error!.values.reason], ["runtime_refused", "unusable"]);
   deepEqual(await t.kept(), [INSTALLED]);
   equal(keeper.current?.path, t.installed);
   equal((await runtimes.list()).chosen, null);
@@ -122,6 +123,7 @@ Deno.test("A cut, wrong, broken or old build never replaces the one that works",
     const { state, error } = await ended(runtimes);
     equal(state, "failed", what);
     match(error!.message, /broke off|sent a part only|SHA-256/, what);
+    equal(error!.code, "download_failed");
     deepEqual(await t.kept(), [INSTALLED], what);
   }
   for (

@@ -192,7 +192,9 @@ export class Runtimes {
     } catch (error) {
       const { message, code, values } = error instanceof AppError
         ? error
-        : new AppError("runtime_missing", `Cannot install "${variant}": ${messageOf(error)}`);
+        : new AppError("runtime_refused", `Cannot install "${variant}": ${messageOf(error)}`, {
+          values: { reason: "unusable" },
+        });
       log.warn("The llama.cpp build is not installed", { variant, reason: message, runtimeHome });
       const told = { message, code, values: { ...values, variant } };
       Object.assign(job, { state: "failed", activity: null, progress: null, error: told });
