@@ -1,9 +1,9 @@
 // Starts the privileged side and, through it, the server in its scope; or runs one command.
 
-import type { ServerProcesses } from "./src/cli/command_context.ts";
+import type { Desktop, ServerProcesses } from "./src/cli/command_context.ts";
 import { plainLine, plainText } from "./src/cli/plain_text.ts";
 import { ProcessTerminal } from "./src/cli/terminal.ts";
-import { loadConfig, type LoadedConfig, readProcess } from "./src/config.ts";
+import { loadConfig, type LoadedConfig, type ProcessInput, readProcess } from "./src/config.ts";
 import { AppError, messageOf } from "./src/errors.ts";
 
 class Program {
@@ -24,7 +24,10 @@ class Program {
   async #command(): Promise<number> {
     const loaded = loadConfig(this.#input);
     const { name } = loaded.command;
-    if (name === "serve") return await this.#serve(loaded);
+    if (name === "serve") {
+      const desktop = await startDesktop(loaded, this.#input);
+      return desktop === null ? await this.#serve(loaded) : await this.#open(loaded, desktop);
+    }
     globalThis.addEventListener("unhandledrejection", ({ reason }) => this.#end(reason));
     globalThis.addEventListener("error", ({ error }) => this.#end(error));
     const { runCommand } = await import("./src/cli/run_command.ts");
@@ -32,11 +35,31 @@ class Program {
       loaded,
       terminal: this.#terminal,
       servers: serverProcesses(loaded),
+      desktop: desktopOf(loaded, this.#input),
       cwd: this.#input.cwd,
     });
   }
 
-  async #serve({ config, warnings }: LoadedConfig): Promise<number> {
+  /** No command: the page of the server that runs, else one of our own. */
+  async #open(loaded: LoadedConfig, desktop: Desktop): Promise<number> {
+    const { serveOrFind } = await import("./src/host/detached_server.ts");
+    const other = await serveOrFind(loaded.config.home, () =>
+      this.#serve(loaded, (address) => {
+        // It serves all the same.
+        desktop.show(address).catch((error) =>
+          this.#terminal.err(`${plainLine(messageOf(error))}\n`)
+        );
+      }));
+    if (typeof other === "number") return other;
+    this.#terminal.out(`ZombieCoder is already running at ${other.address}\n`);
+    await desktop.show(other.address);
+    return 0;
+  }
+
+  async #serve(
+    { config, warnings }: LoadedConfig,
+    onReady?: (address: string) => void,
+  ): Promise<number> {
     const terminal = this.#terminal;
     for (const warning of warnings) terminal.err(`${warning}\n`);
     const { serve } = await import("./src/host/serve.ts");
@@ -46,6 +69,7 @@ class Program {
       socketBase: this.#input.runtimeDir ?? this.#input.tmpDir,
       path: this.#input.env.PATH ?? null,
       importPlaces: this.#input,
+      ...onReady !== undefined && { onReady },
       io: {
         out: (text) => {
           // What is said now is that we are ready: from here on anyone may have made that file.
@@ -59,14 +83,16 @@ class Program {
 
   /** In one line; where a bug happened only for who asks for it. */
   #end(error: unknown): never {
-    const isBug = !(error instanceof AppError);
-    const message = plainLine(isBug ? bugText(error) : error.message);
+    // Flags narrower than anything can be done with: what is missing is in Deno's own words.
+    const isRefused = error instanceof Deno.errors.NotCapable;
+    const isBug = !isRefused && !(error instanceof AppError);
+    const message = plainLine(isBug ? bugText(error) : messageOf(error));
     this.#terminal.err(`${message}\n`);
     if (isBug && error instanceof Error && this.#input.env.ZOMBIE_LOG_LEVEL === "debug") {
       this.#terminal.err(`${plainText(error.stack ?? "")}\n`);
     }
     if (this.#startReport !== null) writeReport(this.#startReport, message);
-    Deno.exit(!isBug && error.code === "bad_flag" ? 2 : 1);
+    Deno.exit(error instanceof AppError && error.code === "bad_flag" ? 2 : 1);
   }
 }
 
@@ -92,6 +118,22 @@ function serverProcesses({ config, flags }: LoadedConfig): ServerProcesses {
     start: async () => (await host()).startDetached({ config, flags, program: import.meta.url }),
     end: async () => (await host()).endServer(config.home),
   };
+}
+
+function desktopOf({ config }: LoadedConfig, places: ProcessInput): Desktop {
+  return {
+    async show(address) {
+      const { showPage } = await import("./src/host/desktop/desktop.ts");
+      return await showPage(address, { ...config, places });
+    },
+  };
+}
+
+/** Null unless a start without a command is to show the page. */
+async function startDesktop(loaded: LoadedConfig, input: ProcessInput): Promise<Desktop | null> {
+  if (loaded.explicit || !loaded.config.open) return null;
+  const { hasDesktop, isLocalUser } = await import("./src/host/desktop/browsers.ts");
+  return hasDesktop(input) && isLocalUser(input) ? desktopOf(loaded, input) : null;
 }
 
 if (import.meta.main) await new Program().run();

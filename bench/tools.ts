@@ -20,7 +20,17 @@ export interface ToolOptions {
   readonly ignorePath: boolean;
 }
 
-export type ToolName = "wrk" | "nginx" | "promtool" | "tmux" | "zsh" | "fish" | "chromium";
+export type ToolName =
+  | "wrk"
+  | "nginx"
+  | "promtool"
+  | "tmux"
+  | "zsh"
+  | "fish"
+  | "chromium"
+  | "Xvfb"
+  | "xdotool"
+  | "xwininfo";
 
 interface ToolFacts {
   /** Debian's. */
@@ -64,6 +74,28 @@ const TOOLS: Readonly<Record<ToolName, ToolFacts>> = {
     program: "usr/lib/chromium/chromium",
     versionFlag: "--version",
     version: /Chromium [\d.]+/,
+  },
+  Xvfb: {
+    package: "xvfb",
+    // It starts the one with the data of the other.
+    alsoNeeds: ["x11-xkb-utils", "xkb-data"],
+    needsAll: true,
+    // It tells no version.
+    versionFlag: "-help",
+    version: /use: X \S+/,
+  },
+  xdotool: {
+    package: "xdotool",
+    needsAll: true,
+    versionFlag: "--version",
+    version: /xdotool version [\d.]+/,
+  },
+  // With xev beside it.
+  xwininfo: {
+    package: "x11-utils",
+    needsAll: true,
+    versionFlag: "-version",
+    version: /xwininfo [\d.]+/,
   },
 };
 

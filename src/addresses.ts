@@ -101,3 +101,8 @@ function refuseWildcard(text: string, accepted: string): void {
 function isPort(digits: string | undefined): boolean {
   return digits === undefined || (Number(digits) > 0 && Number(digits) <= 65_535);
 }
+
+/** An address to connect to, where the server listens on every one. */
+export function reachable(address: string): string {
+  return address.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:");
+}

@@ -99,6 +99,32 @@ export interface SystemInfo {
   version: string;
 }
 
+/** What the server's Worker was given: Deno permissions, the lists by exact paths and addresses. */
+export interface ServerPermissions {
+  read: string[];
+  write: string[];
+  net: string[];
+  run: false;
+  env: false;
+  ffi: false;
+  import: false;
+  sys: false;
+}
+
+/** A right that the program would like to have and was started without. */
+export interface MissingRight {
+  /** As Deno names it, with what it is for: `read /data/models`. */
+  permission: string;
+  costs: { code: string; message: string };
+}
+
+/** GET /admin/scope. */
+export interface ScopeInfo {
+  permissions: ServerPermissions;
+  missing: MissingRight[];
+  cage: SystemInfo["cage"];
+}
+
 export interface ErrorBody {
   message: string;
   code: string;

@@ -105,6 +105,7 @@ export const COMMANDS: readonly Command[] = [
       JSON_FLAG,
     ],
   }),
+  command("app", "Open the dashboard in a window of its own", { switches: [JSON_FLAG] }),
   command("runtime", "List, install, choose and remove builds of llama.cpp", {
     usage: "[list | install [VARIANT] | use NAME | remove NAME]",
     words: [0, 2],
@@ -115,6 +116,7 @@ export const COMMANDS: readonly Command[] = [
       JSON_LINES,
     ],
   }),
+  command("scope", "Print what the server may do, and what it lacks", { switches: [JSON_FLAG] }),
   command("completions", "Print a script that completes commands and models", {
     usage: "bash|zsh|fish",
     words: [1, 1],

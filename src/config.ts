@@ -48,17 +48,54 @@ export interface LoadedConfig extends ParsedArguments {
 }
 
 export function readProcess(): ProcessInput {
-  const env = Deno.env.toObject();
+  const env = readEnvironment();
   return {
     args: [...Deno.args],
     env,
-    homeDir: homedir() || null,
-    tmpDir: tmpdir(),
+    homeDir: ifMay(homedir) || null,
+    tmpDir: ifMay(tmpdir) ?? "/tmp",
     runtimeDir: env.XDG_RUNTIME_DIR || null,
     cwd: Deno.cwd(),
     os: Deno.build.os,
   };
 }
+
+/** Null where narrow flags refuse it: it is then as if it were not set. */
+function ifMay<T>(read: () => T): T | null {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) return null;
+    throw error;
+  }
+}
+
+/** All of it, or of what is ours and the system's all that may be read. */
+function readEnvironment(): Record<string, string> {
+  const all = ifMay(() => Deno.env.toObject());
+  if (all !== null) return all;
+  const names = [...SETTINGS.flatMap(({ environment }) => environment ?? []), ...OTHER_VARIABLES];
+  return Object.fromEntries(names.flatMap((name) => {
+    const value = ifMay(() => Deno.env.get(name)) ?? null;
+    return value === null ? [] : [[name, value]];
+  }));
+}
+
+const OTHER_VARIABLES = [
+  ...[
+    "PATH",
+    "https_proxy",
+    "XDG_RUNTIME_DIR",
+    "ZOMBIE_START_REPORT",
+    "NO_COLOR",
+    "TERM",
+    "USER",
+    "LOGNAME",
+  ],
+  // Where other programs keep models: `import_roots.ts`.
+  ...["XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "LOCALAPPDATA", "APPDATA"],
+  ...["OLLAMA_MODELS", "HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "LLAMA_CACHE"],
+];
 
 /**
  * Reads the settings file and an API key file, and nothing else of this machine that `options` does

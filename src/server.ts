@@ -161,6 +161,7 @@ async function startServer(init: Init, post: (message: ToHost) => void) {
     log: log.for("gateway"),
     logTail,
     host,
+    scope: init.scope,
     hardware,
     fits: new Fits({ host, hardware, orchestrator, runtime: () => runtime, speeds }),
     speeds,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import type { ImportList, ModelRow, RuntimeList } from "../src/api_types.ts";
+import type { ImportList, ModelRow, RuntimeList, ScopeInfo } from "../src/api_types.ts";
 import { COMMANDS } from "../src/commands.ts";
 import { buildTestModel, HELLO_SENTENCE, writeTestModel } from "../src/models/hello_model.ts";
 import { assertOneLine, cli, cliEnv, cliHome, spawnCli } from "./support/cli.ts";
@@ -70,12 +70,15 @@ Deno.test("Every command prints JSON when asked", async () => {
   assert.deepEqual(findings!.filter(({ level }) => level === "broken"), []);
   assert.equal(findings!.find(({ check }) => check === "network")!.level, "warning");
   assert.equal(findings!.find(({ check }) => check === "prompt")!.level, "ok");
+  const [scope] = await json<ScopeInfo>("scope");
+  assert.deepEqual([scope!.permissions.run, scope!.missing], [false, []]);
+  assert.ok(scope!.permissions.write.includes(server.home));
   for (const shell of ["bash", "zsh", "fish"]) await json("completions", shell);
   await json("version");
   await json("help");
-  // `search` with the Hub at hand is cli_pull_test.ts's.
+  // `search` with the Hub at hand is cli_pull_test.ts's, a window app_window_test.ts's.
   const others = COMMANDS.map(({ name }) => name).filter((name) => !seen.has(name));
-  assert.deepEqual(others, ["serve", "search"]);
+  assert.deepEqual(others, ["serve", "search", "app"]);
 });
 
 /** An object a line. */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { printConfig } from "../src/cli/config.ts";
 import { helpText, printHelp } from "../src/cli/help.ts";
+import { programName } from "../src/cli/program_name.ts";
 import type { Io } from "../src/cli/io.ts";
 import { printVersion } from "../src/cli/version.ts";
 import { describeSettings } from "../src/config_values.ts";
@@ -74,6 +75,22 @@ Deno.test("helpText() names every flag, variable and setting of config.json", ()
     if (flag !== null) assert.match(text, new RegExp(`^  --${flag}\\b`, "m"));
     if (environment !== null) assert.match(text, new RegExp(`^  ${environment} `, "m"));
     if (flag === null && environment === null) assert.match(text, new RegExp(`^  ${name} `, "m"));
+  }
+});
+
+Deno.test("The help is about the program as its file is called", () => {
+  const names: [executable: string | null, name: string][] = [
+    [null, "zombiecoder"],
+    ["/usr/local/bin/zombiecoder", "zombiecoder"],
+    ["/home/u/Downloads/zombiecoder-linux-x64", "zombiecoder-linux-x64"],
+    ["/c/zc.EXE", "zc"],
+    ["/home/u/$(reboot)", "zombiecoder"],
+    ["/home/u/a b", "zombiecoder"],
+  ];
+  for (const [executable, name] of names) {
+    assert.equal(programName(executable), name);
+    assert.match(helpText(name), new RegExp(`^Usage: ${name} \\[COMMAND\\]`));
+    assert.match(helpText(name), new RegExp(`^${name} help COMMAND shows`, "m"));
   }
 });
 

@@ -8,7 +8,13 @@ const ROOT = new URL("../", import.meta.url);
 /** Folder or file of src -> what it may import from. Longest prefix wins. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   // Commands are clients: what starts a server for them is handed to them from here.
-  "main.ts": ["src/host/serve.ts", "src/host/detached_server.ts", "src/cli/", "config"],
+  "main.ts": [
+    "src/host/serve.ts",
+    "src/host/detached_server.ts",
+    "src/host/desktop/",
+    "src/cli/",
+    "config",
+  ],
   "src/cli/": ["src/cli/", "config"],
   "src/host/": ["src/host/", "config"],
   "src/server.ts": [

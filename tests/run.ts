@@ -24,6 +24,7 @@ const ALONE = [
   "speed_real_test.ts",
   "speeds_test.ts",
   "start_test.ts",
+  "threats/17_worker_escape_test.ts",
 ];
 
 interface Counts {

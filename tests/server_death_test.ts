@@ -1,19 +1,12 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { writeTestModel } from "../src/models/hello_model.ts";
+import { crash, CRASHING } from "./support/crashes.ts";
 import { ENDLESS_MODEL } from "./support/gguf_files.ts";
 import { instancesWith } from "./support/instance_processes.ts";
 import { isAlive } from "./support/model_processes.ts";
 import { generate, MOMENTS } from "./support/moments.ts";
 import { type ServerProcess, startServer, until } from "./support/server_process.ts";
-
-function crash(server: ServerProcess, word: string): void {
-  const path = join(server.home, "crash");
-  Deno.writeTextFileSync(`${path}.new`, word);
-  Deno.renameSync(`${path}.new`, path);
-}
-
-const CRASHING = "tests/support/crashing_main.ts";
 
 /** How often it has died, as its log says. */
 function deathsOf(server: ServerProcess): number {
@@ -34,7 +27,7 @@ Deno.test("A server that dies of an uncaught error is back within a second, with
   // No other test shall take the door meanwhile.
   await using server = await startServer({ entry: CRASHING, doors: "28110-28119" });
   const sockets = join(server.home, "..", "run");
-  for (const word of ["throw", "reject", "throw"]) {
+  for (const word of ["throw", "reject", "throw"] as const) {
     await generate(server);
     const row = await server.json<{ id: string; port: number }[]>("/admin/models");
     const door = row.find(({ id }) => id === "hello")!.port;
@@ -86,20 +79,4 @@ Deno.test("A server that dies five times within a minute ends the program with c
   const { code } = await server.status;
   assert.equal(code, 1);
   assert.match(server.stderr, /\nThe server died 5 times: .*Thrown by a test/);
-});
-
-Deno.test("A server that hangs ends the program with code 1, and its processes with it", async () => {
-  await using server = await startServer({ entry: CRASHING });
-  await generate(server);
-  const sockets = join(server.home, "..", "run");
-  const [pid] = instancesWith(sockets);
-  const startedMs = performance.now();
-  crash(server, "hang");
-  const { code } = await server.status;
-  const endMs = performance.now() - startedMs;
-  assert.equal(code, 1);
-  assert.ok(endMs > 2_000 && endMs < 6_000, `${Math.round(endMs)} ms`);
-  assert.match(server.stderr, /^The server showed no life for 3 seconds$/m);
-  assert.equal(isAlive(pid!), false);
-  assert.deepEqual(instancesWith(sockets), []);
 });

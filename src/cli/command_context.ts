@@ -18,10 +18,20 @@ export interface ServerProcesses {
   end(): Promise<boolean>;
 }
 
+/** Where a user sees a page; what starts programs is the host's. */
+export interface Desktop {
+  /**
+   * Shows the page at this address. `front`: its window was open already; `browser`: it is in the
+   * user's own browser. Throws `not_supported` where nothing can.
+   */
+  show(address: string): Promise<"opened" | "front" | "browser">;
+}
+
 export interface CommandContext {
   readonly loaded: LoadedConfig;
   readonly terminal: Terminal;
   readonly servers: ServerProcesses;
+  readonly desktop: Desktop;
   /** The folder from which relative paths count. */
   readonly cwd: string;
 }

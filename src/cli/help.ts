@@ -8,6 +8,7 @@ import { nearest } from "../nearest.ts";
 import type { Setting } from "../setting.ts";
 import { SETTINGS } from "../settings.ts";
 import type { Io } from "./io.ts";
+import { programName } from "./program_name.ts";
 
 /** Returns the exit code. Throws `bad_flag` for the help of no command. */
 export function printHelp(
@@ -38,13 +39,15 @@ function commandNamed(word: string): Command {
 function commandHelp(command: Command): string {
   const { name, usage, help, switches } = command;
   const words = usage === "" ? name : `${name} ${usage}`;
-  const text = `Usage: zombiecoder ${words}${switches.length > 0 ? " [FLAGS]" : ""}\n\n${help}.\n`;
+  const text = `Usage: ${programName()} ${words}${
+    switches.length > 0 ? " [FLAGS]" : ""
+  }\n\n${help}.\n`;
   const rows = switches.map((own): Entry => [flagUsage(own), own.help]);
   const flags = rows.length > 0 ? `\n${section("Flags", rows)}` : "";
   return `${text}${flags}\nThe flags of zombiecoder help, such as --home DIR, go with every command.\n`;
 }
 
-export function helpText(): string {
+export function helpText(program = programName()): string {
   const flags = SETTINGS.filter(({ flag }) => flag !== null);
   const variables = SETTINGS.filter(({ flag, environment }) =>
     flag === null && environment !== null
@@ -53,9 +56,9 @@ export function helpText(): string {
     flag === null && environment === null
   );
   return [
-    "Usage: zombiecoder [COMMAND] [FLAGS]\n",
+    `Usage: ${program} [COMMAND] [FLAGS]\n`,
     section("Commands", COMMANDS.map(({ name, help }): Entry => [name, help])),
-    "zombiecoder help COMMAND shows a command's own words and flags.\n",
+    `${program} help COMMAND shows a command's own words and flags.\n`,
     section("Flags", [
       ...flags.map((row): Entry => [usageOf(row), described(row)]),
       ["-h, --help", "Print this help"],

@@ -49,8 +49,14 @@ const COMMANDS: Readonly<Record<string, () => Promise<RunCommand>>> = {
   async connect() {
     return (await import("./connect.ts")).printConnection;
   },
+  async app() {
+    return (await import("./app.ts")).openApp;
+  },
   async runtime() {
     return (await import("./runtime.ts")).manageRuntimes;
+  },
+  async scope() {
+    return (await import("./scope.ts")).printScope;
   },
   async completions() {
     return (await import("./completions.ts")).printCompletions;

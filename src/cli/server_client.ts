@@ -1,6 +1,7 @@
 // A client of the gateway: JSON in, JSON out, streams of events, and errors as the server words them.
 
 import { headUntilAborted, untilAborted } from "../abort.ts";
+import { reachable } from "../addresses.ts";
 import { AppError, type AppErrorData, messageOf } from "../errors.ts";
 import { type ServerStreamEvent, streamEvents } from "./stream_events.ts";
 
@@ -146,11 +147,6 @@ function textOf(response: Response, signal?: AbortSignal): ReadableStream<string
     new TextDecoderStream(),
     signal === undefined ? {} : { signal },
   );
-}
-
-/** An address to connect to, where the server listens on every one. */
-function reachable(address: string): string {
-  return address.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:");
 }
 
 function errorIn(text: string): AppErrorData | null {

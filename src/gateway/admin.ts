@@ -14,6 +14,7 @@ import { modelRoutes } from "./admin_models.ts";
 import { modelSettingsRoutes } from "./admin_model_settings.ts";
 import { requestRoutes } from "./admin_requests.ts";
 import { runtimeRoutes } from "./admin_runtimes.ts";
+import { scopeRoutes } from "./admin_scope.ts";
 import { settingsRoutes } from "./admin_settings.ts";
 import { systemRoutes } from "./admin_system.ts";
 import type { GatewayEnv } from "./gateway_env.ts";
@@ -30,6 +31,7 @@ export function adminRoutes(parts: Parts): Hono<GatewayEnv> {
     return next();
   });
   routes.route("/", systemRoutes(parts));
+  routes.route("/", scopeRoutes(parts));
   routes.route("/", modelRoutes(parts));
   routes.route("/", modelSettingsRoutes(parts));
   routes.route("/", catalogueRoutes(parts));

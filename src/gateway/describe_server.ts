@@ -128,6 +128,13 @@ export const SERVER_ROUTES: readonly RouteDescription[] = [
   },
   {
     method: "GET",
+    path: "/admin/scope",
+    tag: "Server",
+    summary: "What the server may do, what it lacks, and which cage holds its models",
+    answers: { 200: json(named("Scope"), "The scope") },
+  },
+  {
+    method: "GET",
     path: "/admin/events",
     tag: "Server",
     summary: "Everything that happens, as it happens",

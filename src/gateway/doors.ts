@@ -53,7 +53,9 @@ export class Doors {
   #tryToOpen(modelId: string, port: number): Door | null {
     const servers: Deno.HttpServer<Deno.NetAddr>[] = [];
     const open: OpenDoor = { modelId, port };
-    for (const hostname of this.#options.hosts) {
+    const { hosts } = this.#options;
+    // A port that the system chose is in no list of the scope: nobody may listen on it a second time.
+    for (const hostname of port === 0 ? hosts.slice(0, 1) : hosts) {
       try {
         const server = Deno.serve({
           hostname,
@@ -64,11 +66,9 @@ export class Doors {
         servers.push(server);
         open.port = server.addr.port;
       } catch (error) {
-        // A machine without IPv6 still has a door on IPv4. Nor does the scope name a port that the
-        // system chose: on a second address nobody may listen there.
+        // A machine without IPv6 still has a door on IPv4, and narrow flags may name that alone.
         const { AddrNotAvailable, NotCapable } = Deno.errors;
-        const isOptional = error instanceof AddrNotAvailable ||
-          (port === 0 && error instanceof NotCapable);
+        const isOptional = error instanceof AddrNotAvailable || error instanceof NotCapable;
         if (servers.length > 0 && isOptional) continue;
         this.#options.log.debug("Port cannot be bound", { port, reason: messageOf(error) });
         for (const server of servers) void server.shutdown();

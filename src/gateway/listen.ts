@@ -42,8 +42,9 @@ function listenOn(
   try {
     return Deno.serve({ hostname, port, handler, onListen: () => {} });
   } catch (error) {
-    // A machine without IPv6 is served on IPv4.
-    if (optional && error instanceof Deno.errors.AddrNotAvailable) return null;
+    // A machine without IPv6 is served on IPv4, and narrow flags may name the first address alone.
+    const { AddrNotAvailable, NotCapable } = Deno.errors;
+    if (optional && (error instanceof AddrNotAvailable || error instanceof NotCapable)) return null;
     throw error;
   }
 }

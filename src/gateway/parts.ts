@@ -1,6 +1,6 @@
 // All that the gateway's routes work with, made by `server.ts` and passed in.
 
-import type { RuntimeInfo } from "../api_types.ts";
+import type { RuntimeInfo, ScopeInfo } from "../api_types.ts";
 import type { Config } from "../config.ts";
 import type { Hardware } from "../hardware/hardware.ts";
 import type { Log } from "../log.ts";
@@ -36,6 +36,8 @@ export interface Parts {
   /** The server's own last lines. */
   logTail: LogTail;
   host: HostPort;
+  /** What this process may do, as the host gave it. */
+  scope: Omit<ScopeInfo, "cage">;
   hardware: Hardware;
   fits: Fits;
   speeds: Pick<Speeds, "answered">;

@@ -11,11 +11,14 @@ import type {
   GpuInfo,
   KeyRow,
   MemoryInfo,
+  MissingRight,
   ModelRow,
   NewKeyRow,
   OsInfo,
   RequestRow,
   RuntimeInfo,
+  ScopeInfo,
+  ServerPermissions,
   SettingRow,
   SystemInfo,
 } from "../api_types.ts";
@@ -141,6 +144,31 @@ const RUNTIME = shapeOf<RuntimeInfo>({
   error: orNull(named("Error")),
 });
 
+const CAGE = shapeOf<SystemInfo["cage"]>({ mode: TEXT, active: orNull(TEXT) });
+
+const NEVER = described(FLAG, "Always false");
+
+const SCOPE = shapeOf<ScopeInfo>({
+  permissions: shapeOf<ServerPermissions>({
+    read: listOf(TEXT),
+    write: listOf(TEXT),
+    net: listOf(TEXT),
+    run: NEVER,
+    env: NEVER,
+    ffi: NEVER,
+    import: NEVER,
+    sys: NEVER,
+  }),
+  missing: listOf(shapeOf<MissingRight>({
+    permission: described(TEXT, "As Deno names it, and what for"),
+    costs: shapeOf<MissingRight["costs"]>({
+      code: described(TEXT, "What a program may branch on"),
+      message: TEXT,
+    }),
+  })),
+  cage: CAGE,
+});
+
 const SYSTEM = shapeOf<SystemInfo>({
   cpu: CPU,
   memory: MEMORY,
@@ -148,7 +176,7 @@ const SYSTEM = shapeOf<SystemInfo>({
   disk: shapeOf<SystemInfo["disk"]>({ free_bytes: orNull(COUNT) }),
   os: orNull(OS),
   runtime: RUNTIME,
-  cage: shapeOf<SystemInfo["cage"]>({ mode: TEXT, active: orNull(TEXT) }),
+  cage: CAGE,
   version: TEXT,
 });
 
@@ -232,6 +260,7 @@ export const ROW_SHAPES = {
   ModelSettings: MODEL_SETTINGS,
   ModelSettingsAnswer: SETTINGS_ANSWER,
   System: SYSTEM,
+  Scope: SCOPE,
   Request: REQUEST_ROW,
   Setting: SETTING_ROW,
   Connect: CONNECT,

@@ -39,6 +39,7 @@ export class Speeds implements SpeedReader, Disposable {
   readonly #ram: RamBandwidth;
   #corrections: SpeedCorrections | null = null;
   #saveTimer: ReturnType<typeof setTimeout> | null = null;
+  #isClosed = false;
 
   constructor(parts: SpeedsParts) {
     this.#parts = parts;
@@ -47,7 +48,10 @@ export class Speeds implements SpeedReader, Disposable {
       snapshot: () => parts.hardware.snapshot(),
       measure: (threads) => parts.host.call("bandwidth", { threads }),
       isAnswering: () => this.#isWorking(),
-      onFailure: (message, cause) => parts.log.warn(message, { reason: messageOf(cause) }),
+      onFailure: (message, cause) => {
+        // A measurement that the end of the server overtook is nobody's failure.
+        if (!this.#isClosed) parts.log.warn(message, { reason: messageOf(cause) });
+      },
     });
   }
 
@@ -76,6 +80,7 @@ export class Speeds implements SpeedReader, Disposable {
 
   /** Writes what was learnt last. */
   [Symbol.dispose](): void {
+    this.#isClosed = true;
     if (this.#saveTimer !== null) this.#save();
   }
 

@@ -6,6 +6,7 @@ import type { Config } from "../config_type.ts";
 import { AppError, messageOf } from "../errors.ts";
 import { SETTINGS } from "../settings.ts";
 import { within } from "../within.ts";
+import { BUNDLE_FLAGS, isBundled, workerModule } from "./program_files.ts";
 import { readServerNote, type ServerNote } from "./server_lock.ts";
 
 export interface DetachedServerOptions {
@@ -31,6 +32,26 @@ const LOOK_MS = 25;
 export function runningServer(home: string): ServerNote | null {
   const note = readServerNote(home);
   return note !== null && isLocked(home) ? note : null;
+}
+
+/**
+ * What `serve` returns, or the note of the server that runs with this home, even one that is only just
+ * starting.
+ */
+export async function serveOrFind(
+  home: string,
+  serve: () => Promise<number>,
+): Promise<number | ServerNote> {
+  const running = runningServer(home);
+  if (running !== null) return running;
+  try {
+    return await serve();
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code !== "already_running") throw error;
+    const other = await runningSoon(home);
+    if (other === null) throw error;
+    return other;
+  }
 }
 
 /** Resolves when it listens. Throws with the words in which the server itself refused to start. */
@@ -100,11 +121,12 @@ export async function endServer(home: string): Promise<boolean> {
 }
 
 async function programArgs({ program }: DetachedServerOptions): Promise<string[]> {
+  // `Deno.execPath()` is the program itself then.
   if (Deno.build.standalone) return [];
-  const server = import.meta.resolve("../server.ts");
+  if (isBundled()) return ["run", ...BUNDLE_FLAGS, program];
   // As `deno task start` does: the server itself runs from the cache alone.
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["cache", "--quiet", program, server],
+    args: ["cache", "--quiet", program, workerModule("server")],
     env: { DENO_NO_UPDATE_CHECK: "1" },
     stdin: "null",
     stdout: "null",

@@ -23,8 +23,11 @@ function freeOn(hosts: readonly string[]): number | null {
         listeners.push(listener);
         port = listener.addr.port;
       } catch (error) {
-        // A machine without IPv6 is served on IPv4.
-        if (listeners.length === 0 || !(error instanceof Deno.errors.AddrNotAvailable)) return null;
+        // A machine without IPv6 is served on IPv4, and narrow flags may name the first address alone.
+        const { AddrNotAvailable, NotCapable } = Deno.errors;
+        const isOptional = error instanceof AddrNotAvailable || error instanceof NotCapable;
+        if (listeners.length === 0 && error instanceof NotCapable) throw error;
+        if (listeners.length === 0 || !isOptional) return null;
       }
     }
     return port;

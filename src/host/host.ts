@@ -5,11 +5,12 @@ import type { HostReading } from "../api_types.ts";
 import type { Config } from "../config.ts";
 import { AppError, messageOf } from "../errors.ts";
 import { within } from "../within.ts";
-import { type Log, LOG_LEVELS, type LogEntry } from "../log.ts";
+import type { Log } from "../log.ts";
 import { activeCage, findCageTools } from "./cage.ts";
 import type { BuildGuard } from "./build_check.ts";
 import { freePort } from "./free_port.ts";
 import { buildCommand, type LaunchCommand } from "./launch.ts";
+import { type WrongMessage, wrongMessage } from "./message_check.ts";
 import type {
   HostCallName,
   HostCalls,
@@ -26,9 +27,11 @@ import { createConnectionsProbe } from "./probes/connections_probe.ts";
 import { HostProbe } from "./probes/host_probe.ts";
 import { createProcessProbe } from "./probes/process_probe.ts";
 import { Processes } from "./processes.ts";
+import { workerModule } from "./program_files.ts";
 import { RuntimeKeeper, type RuntimeKeeperOptions } from "./runtime_keeper.ts";
+import { scopeWithin, startable } from "./rights.ts";
 import type { Runtimes, RuntimesOptions } from "./runtimes.ts";
-import { serverScope } from "./scope.ts";
+import { serverGrants } from "./scope.ts";
 import type { ServerLock } from "./server_lock.ts";
 import { ServerWorker } from "./server_worker.ts";
 import { removeSocket, type SocketFolder } from "./socket_folder.ts";
@@ -39,7 +42,6 @@ export interface HostOptions {
   log: Log;
   lock: ServerLock;
   sockets: SocketFolder;
-  staticDir: string;
   findRuntime: RuntimeKeeperOptions["find"];
   /** Loaded when somebody first asks for the builds. */
   runtimes(given: Pick<RuntimesOptions, "keeper" | "running" | "facts">): Promise<Runtimes>;
@@ -77,6 +79,7 @@ export class Host implements AsyncDisposable {
   readonly #runtime: RuntimeKeeper;
   #runtimes: Promise<Runtimes> | null = null;
   readonly #server: ServerWorker;
+  readonly #port: number;
   readonly #failed = Promise.withResolvers<never>();
   #watch: ReturnType<typeof setInterval> | null = null;
   #drained: PromiseWithResolvers<void> | null = null;
@@ -85,6 +88,8 @@ export class Host implements AsyncDisposable {
   #hasFailed = false;
   /** Grows with each death of the server: what one asked for is not answered to the next. */
   #life = 0;
+  /** Kinds of wrong messages that the log has told of. */
+  readonly #refused = new Set<string>();
 
   constructor(options: HostOptions) {
     this.#options = options;
@@ -92,24 +97,33 @@ export class Host implements AsyncDisposable {
     this.#processes = new Processes({
       log: options.log.for("processes"),
       probe: createProcessProbe(),
-      tools: findCageTools(this.#platform),
+      tools: startable(findCageTools(this.#platform)),
     });
     this.#runtime = new RuntimeKeeper({
       find: options.findRuntime,
       onChange: (runtime) => this.#post({ type: "runtime", runtime }),
     });
-    const { sockets, staticDir } = options;
+    const { sockets } = options;
     // Started again the server listens where it listened: clients know the port.
     const port = options.config.port || freePort(options.config.hosts);
+    this.#port = port;
     const config = { ...options.config, port };
-    this.#server = new ServerWorker({
-      url: options.serverUrl ?? import.meta.resolve("../server.ts"),
-      permissions: serverScope(config, {
-        staticDir,
+    const scope = scopeWithin({
+      config,
+      grants: serverGrants(config, {
         socketDir: sockets.dir,
         places: sockets.places,
         importRoots: options.importRoots ?? [],
       }),
+      places: sockets.places,
+      platform: this.#platform,
+    });
+    if (scope.missing.length > 0) {
+      options.log.warn("Started with less than all rights", { missing: scope.missing.length });
+    }
+    this.#server = new ServerWorker({
+      url: options.serverUrl ?? workerModule("server"),
+      permissions: scope.permissions,
       log: options.log.for("server"),
       heartbeatLimitMs: options.heartbeatLimitMs,
       init: () => ({
@@ -119,6 +133,7 @@ export class Host implements AsyncDisposable {
         importRoots: [...options.importRoots ?? []],
         version: options.version,
         boot: this.#boot,
+        scope,
       }),
       onMessage: (message) => this.#receive(message),
       onCrash: () => {
@@ -168,15 +183,34 @@ export class Host implements AsyncDisposable {
     this.#failed.reject(error);
   }
 
-  #receive(message: ToHost): void {
+  #receive(message: unknown): void {
+    const wrong = wrongMessage(message);
+    if (wrong === null) this.#obey(message as ToHost);
+    else this.#refuse(wrong);
+  }
+
+  /** Has no other effect: our server sends none, so something else speaks in its place. */
+  #refuse({ kind, problem, call }: WrongMessage): void {
+    if (!this.#refused.has(kind)) {
+      this.#refused.add(kind);
+      this.#options.log.warn("Refused a message of the server", { kind, problem });
+    }
+    if (call === null) return;
+    const error = new AppError("internal", `The host refuses "${kind}": ${problem}`);
+    this.#post({ type: "error", call, error: error.toData() });
+  }
+
+  #obey(message: ToHost): void {
     switch (message.type) {
       case "call":
         void this.#answer(message.call, message.name, message.params);
         return;
       case "watch":
         return this.#setWatch(message.on);
-      case "log":
-        return this.#note(message.entry);
+      case "log": {
+        const { level, part, message: text, fields } = message.entry;
+        return this.#options.log.for(part)[level](text, fields);
+      }
       case "listening":
         return this.#onListening(message.address, message.port);
       case "fatal":
@@ -188,12 +222,11 @@ export class Host implements AsyncDisposable {
     }
   }
 
-  // A level that is none must not become the name of another method.
-  #note({ level, part, message, fields }: LogEntry): void {
-    if (LOG_LEVELS.includes(level)) this.#options.log.for(part)[level](message, fields);
-  }
-
   #onListening(name: string, port: number): void {
+    // It is shown to the user and opened by commands: nobody but us may listen there.
+    if (!this.#options.config.hosts.includes(name) || port !== this.#port) {
+      return this.#refuse({ kind: "listening", problem: "not where it was told to", call: null });
+    }
     if (this.#isReady) return this.#post({ type: "runtime", runtime: this.#runtime.info });
     this.#isReady = true;
     const address = `http://${name.includes(":") ? `[${name}]` : name}:${port}`;
@@ -258,18 +291,12 @@ export class Host implements AsyncDisposable {
       return this.#runtime.info;
     },
     runtimes: async () => (await this.#builds()).list(),
-    installRuntime: async (params: HostCalls["installRuntime"]["params"]) => {
-      const { variant, latest, unverified } = params;
-      return (await this.#builds()).install({
-        variant: variant === null ? null : String(variant),
-        latest: latest === true,
-        unverified: unverified === true,
-      });
-    },
-    useRuntime: async ({ name }: HostCalls["useRuntime"]["params"]) =>
-      (await this.#builds()).use(String(name)),
-    removeRuntime: async ({ name }: HostCalls["removeRuntime"]["params"]) =>
-      (await this.#builds()).remove(String(name)),
+    installRuntime: async (params: HostCalls["installRuntime"]["params"]) =>
+      (await this.#builds()).install(params),
+    useRuntime: async ({ build }: HostCalls["useRuntime"]["params"]) =>
+      (await this.#builds()).use(build),
+    removeRuntime: async ({ build }: HostCalls["removeRuntime"]["params"]) =>
+      (await this.#builds()).remove(build),
     departed: async ({ connections }: HostCalls["departed"]["params"]) => ({
       departed: await this.#connections.departed(connections),
     }),

@@ -5,15 +5,20 @@ import type { InstallSource } from "./install.ts";
 
 export interface SourcesWanted {
   /** The release API or a mirror of it. */
-  releaseApi: string;
+  releaseApi?: string;
   /** One kind of build of the project's own; default: what runs on any computer of this kind. */
   variant?: string | undefined;
   release?: "pinned" | "latest" | undefined;
   platform?: { os: string; arch: string } | undefined;
 }
 
-/** The project's own release builds first; where they cannot be reached, the distribution's packages. */
-export function installSources({ releaseApi, ...wanted }: SourcesWanted): InstallSource[] {
+/**
+ * What this program carries first; then the project's own release builds, and where they cannot be
+ * reached, the distribution's packages.
+ */
+export function installSources(
+  { releaseApi, ...wanted }: SourcesWanted = {},
+): InstallSource[] {
   const github = loadedLate(
     "github",
     async () =>
@@ -22,6 +27,7 @@ export function installSources({ releaseApi, ...wanted }: SourcesWanted): Instal
   // The distribution has one build, for the CPU, and no newer one.
   if ((wanted.variant ?? "cpu") !== "cpu" || wanted.release === "latest") return [github];
   return [
+    loadedLate("embedded", async () => (await import("./install_embedded.ts")).embeddedSource()),
     github,
     loadedLate("debian", async () => (await import("./install_debian.ts")).debianSource()),
   ];

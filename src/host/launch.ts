@@ -38,12 +38,12 @@ export function buildCommand(launch: LaunchSpec, context: LaunchContext): Launch
   args.must("-a", aliasOf(launch.alias));
   if ("socketPath" in context.place) {
     args.must("--host", context.place.socketPath);
-    // Requests carry a whole address, as those of a proxy do; this makes it match.
-    args.must("--api-prefix", `http://${INSTANCE_HOST}`);
   } else {
     args.must("--host", "127.0.0.1");
     args.must("--port", String(context.place.port));
   }
+  // Requests carry a whole address, as those of a proxy do; this makes it match.
+  args.must("--api-prefix", `http://${INSTANCE_HOST}`);
   // Without it an idle kept-alive connection holds one of few threads for 5 s.
   args.must("--threads-http", String(launch.httpThreads));
   args.must("--cors-origins", "http://gateway.invalid");

@@ -1,7 +1,8 @@
 // All that crosses between the host (may start programs) and the server (handles the network).
-// The host trusts none of it: `launch.ts` and `host.ts` check each value before they act on it.
+// The host trusts none of it: `message_check.ts` has a form for each message and call that it takes;
+// `launch.ts`, `model_paths.ts` and `host.ts` check the values before they act on them.
 
-import type { HostReading, RuntimeInfo, RuntimeList } from "../api_types.ts";
+import type { HostReading, RuntimeInfo, RuntimeList, ScopeInfo } from "../api_types.ts";
 import type { Config } from "../config.ts";
 import type { AppErrorData } from "../errors.ts";
 import type { LogEntry } from "../log.ts";
@@ -13,7 +14,7 @@ export const PLACES = 64;
 export type Place = { socketPath: string } | { port: number };
 
 /**
- * What a process behind a unix socket is called in a request's address. A name that never leads
+ * What a process is called in a request's address. A name that never leads
  * anywhere (RFC 6761): whoever asks for it elsewhere, or by a proxy, reaches nobody.
  */
 export const INSTANCE_HOST = "instance.invalid";
@@ -133,8 +134,8 @@ export interface HostCalls {
   /** Begins an installation; `job` tells how far it is. */
   installRuntime: { params: InstallRuntimeParams; result: RuntimeList };
   /** By a name of the list, or `auto` for the usual order. */
-  useRuntime: { params: { name: string }; result: RuntimeList };
-  removeRuntime: { params: { name: string }; result: RuntimeList };
+  useRuntime: { params: { build: string }; result: RuntimeList };
+  removeRuntime: { params: { build: string }; result: RuntimeList };
   /** Which of these client connections are gone: see `gateway/departures.ts`. */
   departed: { params: { connections: ClientConnection[] }; result: { departed: number[] } };
 }
@@ -180,6 +181,8 @@ export type ToServer =
     importRoots: ImportRoot[];
     version: string;
     boot: string;
+    /** What the server really got, and what the program lacks. */
+    scope: Omit<ScopeInfo, "cage">;
   }
   | { type: "result"; call: number; result: unknown }
   | { type: "error"; call: number; error: AppErrorData }

@@ -7,7 +7,12 @@ import { within } from "../within.ts";
 import type { CageTools, Launchable } from "./cage.ts";
 import { caged } from "./cage.ts";
 import { LineBatches } from "./line_batches.ts";
-import type { LeftoverProcess, RunningProcess, StartedProcess } from "./messages.ts";
+import {
+  type LeftoverProcess,
+  PLACES,
+  type RunningProcess,
+  type StartedProcess,
+} from "./messages.ts";
 import { leftoverPids, type ProcessProbe } from "./probes/process_probe.ts";
 
 export interface ProcessesOptions {
@@ -49,6 +54,13 @@ export class Processes implements AsyncDisposable {
   async start(id: number, options: StartOptions): Promise<StartedProcess> {
     if (this.#closed) throw new AppError("shutting_down", "The server is stopping");
     if (this.#children.has(id)) throw new Error(`Process number ${id} is taken`);
+    // Each has a place of its own, and there are no more of them.
+    if (this.#children.size >= PLACES) {
+      throw new AppError(
+        "overloaded",
+        `Cannot start more than ${PLACES} processes. Unload a model`,
+      );
+    }
     const { program, args, env, detached } = caged(options.launchable, this.#options.tools);
     const process = spawn(program, {
       args,
@@ -170,9 +182,10 @@ function killGroup(process: Deno.ChildProcess): void {
     try {
       Deno.kill(-process.pid, "SIGKILL");
     } catch (error) {
-      const { NotFound, PermissionDenied } = Deno.errors;
-      // macOS refuses a group that has only ended processes left.
-      if (!(error instanceof NotFound || error instanceof PermissionDenied)) throw error;
+      const { NotCapable, NotFound, PermissionDenied } = Deno.errors;
+      // macOS refuses a group that has only ended processes left; with narrow flags Deno refuses all.
+      const isRefusal = error instanceof PermissionDenied || error instanceof NotCapable;
+      if (!(error instanceof NotFound || isRefusal)) throw error;
     }
   }
   // It may not have its group yet.
@@ -184,7 +197,8 @@ function killPid(pid: number): boolean {
     Deno.kill(pid, "SIGKILL");
     return true;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
+    const { NotCapable, NotFound } = Deno.errors;
+    if (error instanceof NotFound || error instanceof NotCapable) return false;
     throw error;
   }
 }

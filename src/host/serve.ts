@@ -11,6 +11,7 @@ import { grantableRoots, type ImportPlaces, importRoots } from "./import_roots.t
 import { LogFile } from "./log_file.ts";
 import type { ImportRoot } from "./messages.ts";
 import type { FindOrInstallOptions } from "./install.ts";
+import { mayUseSocket } from "./rights.ts";
 import type { RuntimesOptions } from "./runtimes.ts";
 import { ServerLock } from "./server_lock.ts";
 import { prepareSocketFolder } from "./socket_folder.ts";
@@ -18,7 +19,7 @@ import { UncaughtErrors } from "./uncaught_errors.ts";
 
 export interface ServeOptions {
   config: Config;
-  /** Folder of the sources; of the executable where compiled. */
+  /** Folder of the sources or of the bundle. */
   programDir: string;
   /** Where the private folder of the sockets is made. */
   socketBase: string;
@@ -29,6 +30,8 @@ export interface ServeOptions {
   /** As those of `HostOptions`. */
   serverUrl?: string;
   heartbeatLimitMs?: number;
+  /** Called once, after the line that says so. */
+  onReady?(address: string): void;
   io: { out(text: string): void; err(text: string): void };
 }
 
@@ -55,13 +58,16 @@ export async function serve(options: ServeOptions): Promise<number> {
       base: options.socketBase,
       home: config.home,
       platform: Deno.build.os,
+      mayUse: mayUseSocket,
     }),
-    staticDir: join(options.programDir, "static"),
     ...runtimeParts(options, { log, signal: ending.signal }),
     importRoots: importRootsOf(options, log),
     serverUrl: options.serverUrl,
     heartbeatLimitMs: options.heartbeatLimitMs,
-    onReady: (address) => io.out(`ZombieCoder is ready at ${address}\n`),
+    onReady: (address) => {
+      io.out(`ZombieCoder is ready at ${address}\n`);
+      options.onReady?.(address);
+    },
   });
   await host.start();
   try {
@@ -102,6 +108,7 @@ function runtimeParts(
 ): Pick<HostOptions, "findRuntime" | "runtimes" | "guard"> {
   const { config } = options;
   const { releaseApi } = config;
+  // A compiled program's own folder is inside of it: what users put beside it, lies beside the file.
   const folder = Deno.build.standalone ? dirname(Deno.execPath()) : options.programDir;
   const guard = new BuildGuard();
   const shared = {

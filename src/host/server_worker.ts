@@ -3,7 +3,7 @@
 
 import { AppError } from "../errors.ts";
 import type { Log } from "../log.ts";
-import type { ToHost, ToServer } from "./messages.ts";
+import type { ToServer } from "./messages.ts";
 
 export interface ServerWorkerOptions {
   url: string;
@@ -12,7 +12,8 @@ export interface ServerWorkerOptions {
   /** A server that says nothing for so long hangs: a busy loop cannot be stopped from outside. */
   heartbeatLimitMs?: number | undefined;
   init(): ToServer;
-  onMessage(message: ToHost): void;
+  /** Whatever it sent: nothing is known of it yet. */
+  onMessage(message: unknown): void;
   /** The server died: what it had started must go before it is started again. */
   onCrash(): Promise<void>;
   /** It died too often, or hangs and cannot be stopped. */
@@ -47,7 +48,7 @@ export class ServerWorker {
       name: "server",
       deno: { permissions: this.#options.permissions },
     } as WorkerOptions);
-    worker.onmessage = (event: MessageEvent<ToHost>) => {
+    worker.onmessage = (event: MessageEvent<unknown>) => {
       this.#silentMs = 0;
       if (this.#worker === worker) this.#options.onMessage(event.data);
     };

@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import { AppError } from "../errors.ts";
 import { type Place, PLACES } from "./messages.ts";
+import { userId } from "./rights.ts";
 
 export interface SocketFolder {
   dir: string;
@@ -15,35 +16,47 @@ export interface SocketFolderOptions {
   /** Two servers with different homes never share a folder. */
   home: string;
   platform: string;
+  /** Whether the server may be given such a path; all may by default. */
+  mayUse?(socketPath: string): boolean;
 }
 
-/** What a socket path may take on every system (`sun_path` less its end). */
+/** Bytes that a socket path may take on every system (`sun_path` less its end). */
 const LONGEST_SOCKET_PATH = 103;
+/** Where the base is too long, as below a home whose name is: three bytes a letter in Bengali. */
+const SHORT_BASE = "/tmp";
 
 /** Makes the folder, ours alone and empty. Throws `folder_unusable` where somebody else owns it. */
 export function prepareSocketFolder(options: SocketFolderOptions): SocketFolder {
-  const mark = nameHash(options.home);
-  const dir = join(options.base, `zombiecoder-${Deno.uid() ?? "user"}-${mark}`);
+  const name = `zombiecoder-${userId() ?? "user"}-${nameHash(options.home)}`;
+  const isWindows = options.platform === "windows";
+  const fits = isWindows || byteLength(socketPath(join(options.base, name), 0)) <=
+      LONGEST_SOCKET_PATH;
+  const dir = join(fits ? options.base : SHORT_BASE, name);
+  if (!isWindows && options.mayUse?.(socketPath(dir, 0)) === false) {
+    // Narrow flags, which cannot name sockets of a folder: ports, as on Windows.
+    return { dir: join(options.home, "run"), places: freePorts() };
+  }
   makePrivate(dir);
   for (const entry of Deno.readDirSync(dir)) {
     if (entry.name.endsWith(".sock")) Deno.removeSync(join(dir, entry.name));
   }
-  if (options.platform === "windows") return { dir, places: freePorts() };
+  if (isWindows) return { dir, places: freePorts() };
   const places = Array.from({ length: PLACES }, (_, place) => ({
-    socketPath: join(dir, `${String(place).padStart(2, "0")}.sock`),
+    socketPath: socketPath(dir, place),
   }));
-  if (places[0]!.socketPath.length > LONGEST_SOCKET_PATH) {
-    throw new AppError(
-      "folder_unusable",
-      `Cannot use "${dir}" for sockets: its name is too long. Set XDG_RUNTIME_DIR to a short folder`,
-      { values: { path: dir } },
-    );
-  }
   return { dir, places };
 }
 
+function socketPath(dir: string, place: number): string {
+  return join(dir, `${String(place).padStart(2, "0")}.sock`);
+}
+
+function byteLength(text: string): number {
+  return new TextEncoder().encode(text).length;
+}
+
 // FNV-1a, twice: a short name that differs with the home, no secret.
-function nameHash(text: string): string {
+export function nameHash(text: string): string {
   let [low, high] = [0x811c9dc5, 0x9dc5811c];
   for (const byte of new TextEncoder().encode(text)) {
     low = Math.imul(low ^ byte, 0x01000193) >>> 0;
@@ -70,7 +83,7 @@ function makePrivate(dir: string): void {
     if (!(error instanceof Deno.errors.AlreadyExists)) throw unusable(dir, error);
   }
   const info = Deno.lstatSync(dir);
-  if (!info.isDirectory || (info.uid !== null && info.uid !== Deno.uid())) throw unusable(dir);
+  if (!info.isDirectory || (info.uid !== null && info.uid !== userId())) throw unusable(dir);
   if (info.mode !== null) Deno.chmodSync(dir, 0o700);
 }
 

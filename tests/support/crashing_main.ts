@@ -1,31 +1,10 @@
 // `main.ts serve` with a server that crashes on request, and a heartbeat limit of 3 seconds.
 
-import { loadConfig, readProcess } from "../../src/config.ts";
-import { messageOf } from "../../src/errors.ts";
-import { serve } from "../../src/host/serve.ts";
-
-function write(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
-  stream.writeSync(new TextEncoder().encode(text));
-}
+import { serveWith } from "./serve_main.ts";
 
 if (import.meta.main) {
-  const input = readProcess();
-  try {
-    const code = await serve({
-      config: loadConfig(input).config,
-      programDir: new URL("../..", import.meta.url).pathname,
-      socketBase: input.runtimeDir ?? input.tmpDir,
-      path: input.env.PATH ?? null,
-      serverUrl: import.meta.resolve("./crashing_server.ts"),
-      heartbeatLimitMs: 3_000,
-      io: {
-        out: (text) => write(Deno.stdout, text),
-        err: (text) => write(Deno.stderr, text),
-      },
-    });
-    Deno.exit(code);
-  } catch (error) {
-    write(Deno.stderr, `${messageOf(error)}\n`);
-    Deno.exit(1);
-  }
+  await serveWith({
+    serverUrl: import.meta.resolve("./crashing_server.ts"),
+    heartbeatLimitMs: 3_000,
+  });
 }

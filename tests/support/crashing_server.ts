@@ -1,4 +1,4 @@
-// The real server, which dies or hangs when a file `crash` with the word for it is in the home.
+// The real server, which dies, hangs or grows when a file `crash` with the word for it is in the home.
 
 /// <reference lib="deno.worker" />
 
@@ -18,6 +18,8 @@ function obey(word: string): void {
       return;
     case "hang":
       for (;;);
+    case "grow":
+      for (const held: number[][] = [];;) held.push(new Array(10_000).fill(held.length));
   }
 }
 

@@ -21,7 +21,6 @@ if (import.meta.main) {
     type: "module",
     deno: {
       permissions: serverScope(config, {
-        staticDir: "/nowhere/static",
         socketDir: "/nowhere/sockets",
         places: [],
         importRoots: [],

@@ -2,6 +2,7 @@
 // ready there is `server_process.ts`.
 
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { testRuntime } from "./llama_server.ts";
 
 export interface Program extends AsyncDisposable {
@@ -15,10 +16,32 @@ export interface Program extends AsyncDisposable {
 
 const ROOT = new URL("../../", import.meta.url);
 
-export function startProgram(args: string[], env: Record<string, string> = {}): Program {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-prompt", "--quiet", "--cached-only", "main.ts", ...args],
-    cwd: ROOT,
+export interface HowToStart {
+  /** A program and its first arguments; by default the source of this tree. */
+  command: readonly string[];
+  cwd: string;
+}
+
+/** With all rights, or with these flags. */
+export function fromSource(permissions: readonly string[] = ["-A"]): HowToStart {
+  return {
+    command: [
+      Deno.execPath(),
+      ...["run", ...permissions, "--no-prompt", "--quiet", "--cached-only", "main.ts"],
+    ],
+    cwd: fileURLToPath(ROOT),
+  };
+}
+
+export function startProgram(
+  args: string[],
+  env: Record<string, string> = {},
+  { command, cwd }: HowToStart = fromSource(),
+): Program {
+  const [program, ...first] = command;
+  const child = new Deno.Command(program!, {
+    args: [...first, ...args],
+    cwd,
     env: { NO_COLOR: "1", ...env },
     stdin: "null",
     stdout: "piped",

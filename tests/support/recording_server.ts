@@ -2,8 +2,7 @@
 // sound and images: no test model hears or sees. What is asked of a build is answered by the real one.
 
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { testRuntime } from "./llama_server.ts";
+import { writeStandIn } from "./stand_in.ts";
 
 export interface RecordedRequest {
   method: string;
@@ -36,18 +35,10 @@ export async function writeRecordingServer(
   const gate = join(dir, "go");
   await Deno.writeTextFile(record, "");
   if (holdAt === undefined) await Deno.writeTextFile(gate, "");
-  const program = programAt("./recording_instance.ts");
-  const run = [Deno.execPath(), "run", "-A", "--quiet", "--no-config", "--no-lock", program];
-  const script = [
-    "#!/bin/sh",
-    'case "$1" in',
-    `--version|--list-devices|-h) exec ${quoted(await testRuntime())} "$@" ;;`,
-    "esac",
-    `export DENO_DIR=${quoted(join(dir, "deno"))} DENO_NO_UPDATE_CHECK=1`,
-    `exec ${[...run, record, gate, String(holdAt ?? 1)].map(quoted).join(" ")} "$@"`,
-    "",
-  ];
-  await Deno.writeTextFile(path, script.join("\n"), { mode: 0o755 });
+  await writeStandIn(path, {
+    program: "./recording_instance.ts",
+    args: [record, gate, String(holdAt ?? 1)],
+  });
   return {
     path,
     async requests() {
@@ -60,12 +51,4 @@ export async function writeRecordingServer(
 
 export function bodyOf({ body }: RecordedRequest): Uint8Array {
   return Uint8Array.fromBase64(body);
-}
-
-function programAt(path: string): string {
-  return fileURLToPath(new URL(path, import.meta.url));
-}
-
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", `'\\''`)}'`;
 }

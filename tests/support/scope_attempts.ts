@@ -150,7 +150,8 @@ function filesOf(input: AttemptInput): Attempts {
   };
 }
 
-function programs({ home, foreignPid }: AttemptInput): Attempts {
+function programs(input: AttemptInput): Attempts {
+  const { home, foreignPid, outsideJson, outsideModule } = input;
   return {
     "start a program": () => new Deno.Command("/bin/true").outputSync().code,
     "start ourselves": () => new Deno.Command(Deno.execPath(), { args: ["-V"] }).outputSync().code,
@@ -176,6 +177,20 @@ function programs({ home, foreignPid }: AttemptInput): Attempts {
     "start a Worker with our rights": () => worker("Deno.readTextFileSync('/etc/passwd')"),
     "import a file from a Worker": () =>
       worker("(await import('file:///etc/passwd', { with: { type: 'text' } })).default"),
+    "import JSON statically in a Worker": () =>
+      started(`import found from ${JSON.stringify(`file://${outsideJson}`)} with { type: "json" };
+        postMessage({ value: JSON.stringify(found) });`),
+    "import a module statically in a Worker": () =>
+      started(`import found from ${JSON.stringify(`file://${outsideModule}`)};
+        postMessage({ value: String(found) });`),
+    async "start what we wrote as a Worker"() {
+      await Deno.writeTextFile(
+        `${home}/worker.js`,
+        `import found from ${JSON.stringify(outsideJson)} with { type: "json" };
+        postMessage({ value: JSON.stringify(found) });`,
+      );
+      return await answerOf(new URL(`file://${home}/worker.js`).href);
+    },
     async "start a Worker by node"() {
       const code = `const { parentPort } = require("node:worker_threads");
         try { parentPort.postMessage(require("node:fs").readFileSync("/etc/passwd", "utf8")); }
@@ -197,10 +212,17 @@ function programs({ home, foreignPid }: AttemptInput): Attempts {
 }
 
 // A module that answers what the expression gives.
-async function worker(expression: string, deno?: unknown): Promise<string> {
+function worker(expression: string, deno?: unknown): Promise<string> {
   const code = `try { postMessage({ value: String(${expression}) }); }
     catch (error) { postMessage({ error: error.message }); }`;
-  const url = `data:application/javascript,${encodeURIComponent(code)}`;
+  return started(code, deno);
+}
+
+function started(code: string, deno?: unknown): Promise<string> {
+  return answerOf(`data:application/javascript,${encodeURIComponent(code)}`, deno);
+}
+
+async function answerOf(url: string, deno?: unknown): Promise<string> {
   const started = new Worker(url, { type: "module", deno } as WorkerOptions);
   const { promise, resolve } = Promise.withResolvers<{ value?: string; error?: string }>();
   started.onmessage = (event) => resolve(event.data);

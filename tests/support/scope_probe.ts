@@ -6,7 +6,7 @@ import type { Config } from "../../src/config.ts";
 import type { AttemptInput } from "./scope_attempts.ts";
 
 if (import.meta.main) {
-  const [given, mode, staticDir] = Deno.args as [string, string, string];
+  const [given, mode] = Deno.args as [string, string];
   const input: AttemptInput = JSON.parse(given);
   const config = {
     home: input.home,
@@ -19,7 +19,6 @@ if (import.meta.main) {
     proxy: null,
   } as unknown as Config;
   const permissions = mode === "all" ? "inherit" : serverScope(config, {
-    staticDir,
     socketDir: input.placePath.slice(0, input.placePath.lastIndexOf("/")),
     places: [{ socketPath: input.placePath }],
     importRoots: [{ program: "ollama", path: input.importRoot }],

@@ -15,6 +15,8 @@ export interface ServerOptions {
   doors?: string;
   /** The llama-server that it is told to use; null = it finds one, as for a user. */
   llamaServer?: null;
+  /** Deno's flags for what it may do; by default all. */
+  permissions?: string[];
   /** Where it listens; by default loopback. `url` is loopback's in any case. */
   host?: string;
   /** Runs before the start: to put models into the home. */
@@ -52,7 +54,7 @@ export async function startServer(options: ServerOptions = {}): Promise<ServerPr
   const startedMs = performance.now();
   const child = new Deno.Command(Deno.execPath(), {
     args: [
-      ...["run", "-A", "--no-prompt", "--quiet", "--cached-only"],
+      ...["run", ...options.permissions ?? ["-A"], "--no-prompt", "--quiet", "--cached-only"],
       ...[options.entry ?? "main.ts", "serve"],
       ...["--home", home, "--runtime-home", runtimeHome, "--port", "0", "--no-open"],
       ...["--host", options.host ?? "127.0.0.1"],

@@ -80,7 +80,6 @@ Deno.test(threatName(19, "from the server's scope no engine can be touched"), as
     proxy: null,
   } as unknown as Config;
   const permissions = serverScope(config, {
-    staticDir: t.at("static"),
     socketDir: t.at("sockets"),
     places: [],
     importRoots: [],

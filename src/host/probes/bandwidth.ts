@@ -2,6 +2,7 @@
 // that go with all they held. When that is done, and what follows, is the server's.
 
 import { within } from "../../within.ts";
+import { workerModule } from "../program_files.ts";
 import type { BandwidthResult, BandwidthTask } from "./bandwidth_worker.ts";
 import type { HostProbe } from "./host_probe.ts";
 import { cpuUsage } from "./linux_cpu.ts";
@@ -151,7 +152,7 @@ class Readers implements Disposable {
   async start(): Promise<void> {
     const { threads, bufferBytes, endMs } = this.#options;
     while (this.#workers.length < threads && performance.now() < endMs) {
-      const worker = new Worker(new URL("./bandwidth_worker.ts", import.meta.url), {
+      const worker = new Worker(workerModule("bandwidth_worker"), {
         type: "module",
         name: "bandwidth",
         deno: { permissions: "none" },

@@ -1,7 +1,7 @@
 // What the host knows of its machine. Cheap parts are read each time; tools that may take
 // seconds run in the background, and a reading never waits for a GPU unless it is asked to.
 
-import type { CpuInfo, GpuInfo, HostReading } from "../../api_types.ts";
+import type { CpuInfo, GpuInfo, HostReading, MemoryInfo } from "../../api_types.ts";
 import { cpuUsage } from "./linux_cpu.ts";
 import { LinuxMachine } from "./linux_machine.ts";
 import { MacMachine } from "./mac_machine.ts";
@@ -39,6 +39,8 @@ export class HostProbe implements AsyncDisposable {
   readonly #platform: typeof Deno.build.os;
   readonly #machine: Machine;
   readonly #now: () => number;
+  /** This computer, not a described one. */
+  readonly #isReal: boolean;
 
   #facts: MachineFacts | null = null;
   #factsReading: Promise<void> | null = null;
@@ -56,6 +58,7 @@ export class HostProbe implements AsyncDisposable {
     const files = new SystemFiles(options.root);
     this.#machine = machineOf(this.#platform, { files, run: options.run ?? runCommand });
     this.#now = options.now ?? (() => performance.now());
+    this.#isReal = options.root === undefined && options.run === undefined;
   }
 
   /** Never throws for what it cannot find out: that is null. */
@@ -68,7 +71,7 @@ export class HostProbe implements AsyncDisposable {
       this.#firstWait ??= within(facts, FIRST_WAIT_MS);
       await this.#firstWait;
     }
-    const memory = await this.#machine.memory();
+    const memory = await this.#memory();
     const known = this.#facts;
     const cpu: CpuInfo = {
       model: known?.cpu.model ?? null,
@@ -103,6 +106,19 @@ export class HostProbe implements AsyncDisposable {
   /** Waits for tools that still run; each has its own limit. */
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([this.#factsReading, this.#gpuReading]);
+  }
+
+  /** Where the system's files are closed to us, Deno itself may know it. */
+  async #memory(): Promise<MemoryInfo> {
+    const memory = await this.#machine.memory();
+    if (memory.total_bytes !== null || !this.#isReal) return memory;
+    try {
+      const { total, available } = Deno.systemMemoryInfo();
+      return { total_bytes: total, available_bytes: available };
+    } catch (error) {
+      if (error instanceof Deno.errors.NotCapable) return memory;
+      throw error;
+    }
   }
 
   #startFacts(): Promise<void> {

@@ -1,5 +1,6 @@
 // Processes on Linux, from `/proc/PID`: stat, status and environ.
 
+import { userId } from "../rights.ts";
 import { isToken, type ProcessFacts, type ProcessProbe, tokenIn } from "./process_identity.ts";
 import { SystemFiles } from "./system_files.ts";
 
@@ -63,7 +64,7 @@ export class LinuxProcessProbe implements ProcessProbe {
 
   /** Processes come and go meanwhile: one that vanished reads as null, and is passed over. */
   #find(token: string): number[] {
-    const uid = Deno.uid();
+    const uid = userId();
     return this.#files.names("/proc")
       .filter((name) => /^[1-9]\d*$/.test(name))
       .map(Number)

@@ -1,0 +1,100 @@
+// `--with-runtime DIR`: a llama.cpp build as one archive, with what is known of it, beside the program's
+// scripts. src/host/install_embedded.ts unpacks it at a first start.
+
+import { createHash } from "node:crypto";
+import { basename, join, resolve } from "node:path";
+import { tmpdir } from "node:os";
+import { unpackArchive } from "../src/host/archive.ts";
+import { ownLoader } from "../src/host/elf_interpreter.ts";
+import {
+  type EmbeddedRuntime,
+  RUNTIME_ARCHIVE,
+  RUNTIME_RECORD,
+} from "../src/host/embedded_runtime.ts";
+import { messageOf } from "../src/errors.ts";
+import { programKind } from "./program_kind.ts";
+import { BuildFailure } from "./step.ts";
+import { type PackedFile, packTarGz } from "./tar_writer.ts";
+import type { Target } from "./targets.ts";
+
+/** What our own installer notes beside a build: another one is made where it is unpacked. */
+const NOTES = new Set(["runtime.json", "runtime.unfinished"]);
+
+/** Throws `BuildFailure` for a folder that the program could not use on that system. */
+export async function packRuntime(
+  source: string,
+  { into, target }: { into: string; target: Pick<Target, "os" | "arch"> },
+): Promise<EmbeddedRuntime> {
+  const folder = resolve(source);
+  const server = target.os === "windows" ? "llama-server.exe" : "llama-server";
+  await checkServer(join(folder, server), target);
+  const archive = join(into, RUNTIME_ARCHIVE);
+  await packTarGz(await filesOf(folder), archive);
+  await checkUnpacks(archive);
+  const bytes = await Deno.readFile(archive);
+  const runtime: EmbeddedRuntime = {
+    schema: 1,
+    name: buildName(folder),
+    os: target.os,
+    arch: target.arch,
+    sizeBytes: bytes.length,
+    sha256: createHash("sha256").update(bytes).digest("hex"),
+    loader: await loaderIn(folder, server),
+  };
+  await Deno.writeTextFile(join(into, RUNTIME_RECORD), `${JSON.stringify(runtime, null, 2)}\n`);
+  return runtime;
+}
+
+async function checkServer(path: string, { os, arch }: Pick<Target, "os" | "arch">): Promise<void> {
+  const kind = await programKind(path);
+  if (kind === null) {
+    throw new BuildFailure(`Cannot embed a runtime: there is no program "${path}"`);
+  }
+  if (kind.os !== os || kind.arch !== arch) {
+    throw new BuildFailure(
+      `Cannot embed a runtime for ${os} on ${arch}: "${path}" is for ${kind.os} on ${kind.arch}`,
+    );
+  }
+}
+
+async function filesOf(folder: string): Promise<PackedFile[]> {
+  const files: PackedFile[] = [];
+  for await (const { name, isFile, isSymlink } of Deno.readDir(folder)) {
+    // Folders and hidden files are no part of a build that starts: all its files lie beside the program.
+    if (NOTES.has(name) || name.startsWith(".") || !(isFile || isSymlink)) continue;
+    const path = join(folder, name);
+    files.push({ name, path, target: isSymlink ? await Deno.readLink(path) : null });
+  }
+  return files.sort((a, b) => a.name < b.name ? -1 : 1);
+}
+
+/** By the product's own rules for archives: what it would refuse at a first start is refused here. */
+async function checkUnpacks(archive: string): Promise<void> {
+  const folder = await Deno.makeTempDir({ dir: tmpdir(), prefix: "zombie-runtime-" });
+  try {
+    await unpackArchive(archive, folder);
+  } catch (error) {
+    throw new BuildFailure(`Cannot embed this runtime: ${messageOf(error)}`);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+async function loaderIn(folder: string, server: string): Promise<string | null> {
+  const loader = await ownLoader(join(folder, server));
+  if (loader === null) return null;
+  try {
+    await Deno.lstat(join(folder, loader));
+    return loader;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    throw new BuildFailure(
+      `Cannot embed this runtime: its programs start with "${loader}", which is not in "${folder}"`,
+    );
+  }
+}
+
+function buildName(folder: string): string {
+  const name = basename(folder).toLowerCase().replace(/[^a-z0-9.+~-]/g, "-");
+  return /^[a-z0-9].{0,90}$/.test(name) ? name : "llama-embedded";
+}

@@ -1,0 +1,231 @@
+// The dashboard in a window of its own: an installed browser in its app mode, with a profile of its own.
+// A window that is open is brought to the front instead.
+
+import { basename, join } from "node:path";
+import { within } from "../../within.ts";
+import { runCommand } from "../probes/run_command.ts";
+import { runPowershell } from "../probes/powershell.ts";
+import { lockAppFolder, prepareAppFolder } from "./app_folder.ts";
+import { BrowserPipe, PIPE_NAMES, type Target } from "./browser_pipe.ts";
+
+export interface AppWindowOptions {
+  /** `http://127.0.0.1:8001/` */
+  address: string;
+  folder: string;
+  /** Those to try, by absolute paths. */
+  browsers: readonly string[];
+  /** The whole environment of the browser. */
+  env: Readonly<Record<string, string>>;
+  /** More flags for the browser; for developers. */
+  flags: readonly string[];
+}
+
+/** So long a browser may take until it shows the page, before it is believed to do so. */
+const SHOWN_LIMIT_MS = 30_000;
+/** Where it cannot be asked, one that cannot start has ended by then. */
+const FAILED_LIMIT_MS = 1_500;
+/** A browser whose last window was closed ends within that. */
+const ENDING_LIMIT_MS = 3_000;
+/** A second process hands the page over to the one that runs, and ends. */
+const HANDED_OVER_LIMIT_MS = 10_000;
+const LOOK_MS = 25;
+
+/** `front`: it was open already. Null where no browser would do it. */
+export async function showAppWindow(options: AppWindowOptions): Promise<"opened" | "front" | null> {
+  const { folder } = options;
+  prepareAppFolder(folder);
+  using _lock = await lockAppFolder(folder);
+  const found = Deno.build.os === "windows"
+    ? await toFrontOnWindows(folder) ? "front" : "ended"
+    : await toFront(options);
+  if (found === "front") return "front";
+  if (found === "closed") {
+    const program = (await readNote(folder))?.program;
+    return program === undefined ? null : await openAnother(program, options);
+  }
+  for (const program of options.browsers) {
+    if (await canBeUsed(program) && await openFirst(program, options)) return "opened";
+  }
+  return null;
+}
+
+/**
+ * `ended`: no browser of ours runs. `closed`: it runs without a window of ours, as on macOS, or with one
+ * of another site.
+ */
+async function toFront(
+  { folder, address }: AppWindowOptions,
+): Promise<"front" | "closed" | "ended"> {
+  using pipe = await BrowserPipe.open(folder);
+  if (pipe === null) return "ended";
+  const endMs = performance.now() + ENDING_LIMIT_MS;
+  while (performance.now() < endMs) {
+    const pages = await pipe.pages();
+    const page = pages?.find(({ url }) => isAt(url, address)) ??
+      pages?.find(({ url }) => isLocal(url));
+    if (page !== undefined) return await raise(pipe, page, address) ? "front" : "closed";
+    if (pages !== null && pages.length > 0) return "closed";
+    // Its last window was closed a moment ago: it is about to end.
+    if (pipe.hasEnded) return "ended";
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
+  return "closed";
+}
+
+async function raise(pipe: BrowserPipe, page: Target, address: string): Promise<boolean> {
+  // A server that was started again may have another port.
+  if (!isAt(page.url, address)) await navigate(pipe, page, address);
+  const { targetId } = page;
+  const placed = await pipe.call<{ windowId: number; bounds: { windowState?: string } }>(
+    "Browser.getWindowForTarget",
+    { targetId },
+  );
+  if (placed?.bounds.windowState === "minimized") {
+    const { windowId } = placed;
+    await pipe.call("Browser.setWindowBounds", { windowId, bounds: { windowState: "normal" } });
+  }
+  return await pipe.call("Target.activateTarget", { targetId }) !== null;
+}
+
+async function navigate(pipe: BrowserPipe, { targetId }: Target, url: string): Promise<void> {
+  const attached = await pipe.call<{ sessionId: string }>("Target.attachToTarget", {
+    targetId,
+    flatten: true,
+  });
+  if (attached === null) return;
+  const { sessionId } = attached;
+  await pipe.call("Page.navigate", { url }, sessionId);
+  await pipe.call("Target.detachFromTarget", { sessionId });
+}
+
+/** False where it ended without showing anything. */
+async function openFirst(program: string, options: AppWindowOptions): Promise<boolean> {
+  const { folder } = options;
+  const child = start(program, options, Deno.build.os === "windows" ? "alone" : "with pipes");
+  if (child === null) return false;
+  note(folder, { program, pid: child.pid });
+  child.unref();
+  const isWindows = Deno.build.os === "windows";
+  const endMs = performance.now() + (isWindows ? FAILED_LIMIT_MS : SHOWN_LIMIT_MS);
+  while (performance.now() < endMs) {
+    const status = await within(child.status, LOOK_MS);
+    // One that ended well gave the page to one that runs.
+    if (status !== null) return status.success;
+    if (!isWindows && await showsPage(options)) return true;
+  }
+  // One that lives on shows it: what its owner forbids is only that it be talked to.
+  return true;
+}
+
+async function showsPage({ folder, address }: AppWindowOptions): Promise<boolean> {
+  using pipe = await BrowserPipe.open(folder);
+  const pages = await pipe?.pages() ?? [];
+  return pages.some(({ url }) => isAt(url, address));
+}
+
+async function openAnother(
+  program: string,
+  options: AppWindowOptions,
+): Promise<"opened" | null> {
+  const child = start(program, options, "alone");
+  if (child === null) return null;
+  child.unref();
+  const status = await within(child.status, HANDED_OVER_LIMIT_MS);
+  return status === null || status.success ? "opened" : null;
+}
+
+/**
+ * The pipes become the browser's file descriptors 3 and 4, for both directions: opened so, they wait for
+ * nobody, and no end of them is missing while the browser lives.
+ */
+const WITH_PIPES = 'umask 077; in=$1 out=$2; shift 2; rm -f "$in" "$out"; ' +
+  'mkfifo "$in" "$out" && exec "$@" 3<>"$in" 4<>"$out"';
+
+function start(
+  program: string,
+  { address, folder, env, flags }: AppWindowOptions,
+  how: "with pipes" | "alone",
+): Deno.ChildProcess | null {
+  const args = [
+    `--user-data-dir=${join(folder, "profile")}`,
+    "--no-first-run",
+    "--no-default-browser-check",
+    // Nothing of it stays when its window is closed, and nothing of it asks anybody anything.
+    "--disable-background-mode",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    ...flags,
+  ];
+  const pipes = [join(folder, PIPE_NAMES.input), join(folder, PIPE_NAMES.output)];
+  const [path, ...all] = how === "alone" ? [program, ...args, `--app=${address}`] : [
+    "/bin/sh",
+    ...["-c", WITH_PIPES, "sh", ...pipes],
+    ...[program, ...args, "--remote-debugging-pipe", `--app=${address}`],
+  ];
+  try {
+    return new Deno.Command(path!, {
+      args: all,
+      env: { ...env },
+      clearEnv: true,
+      // Not the user's: that one could not be removed, nor its drive taken out.
+      cwd: folder,
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+      // Ctrl-C and the end of this terminal do not reach it.
+      detached: true,
+    }).spawn();
+  } catch (error) {
+    if (error instanceof Error) return null;
+    throw error;
+  }
+}
+
+async function canBeUsed(program: string): Promise<boolean> {
+  try {
+    // A browser in a snap may not enter a folder whose name begins with a dot.
+    return basename(await Deno.realPath(program)) !== "snap" && (await Deno.stat(program)).isFile;
+  } catch {
+    return false;
+  }
+}
+
+interface Note {
+  program: string;
+  pid: number;
+}
+
+function note(folder: string, noted: Note): void {
+  Deno.writeTextFileSync(join(folder, "browser.json"), JSON.stringify(noted));
+}
+
+async function readNote(folder: string): Promise<Note | null> {
+  try {
+    const noted = JSON.parse(await Deno.readTextFile(join(folder, "browser.json")));
+    return typeof noted?.program === "string" && Number.isSafeInteger(noted.pid) ? noted : null;
+  } catch {
+    return null;
+  }
+}
+
+/** There are no named pipes to a browser there; its process has the window. */
+async function toFrontOnWindows(folder: string): Promise<boolean> {
+  const noted = await readNote(folder);
+  if (noted === null) return false;
+  const name = basename(noted.program, ".exe");
+  if (!/^\w+$/.test(name)) return false;
+  const script = `$p = Get-Process -Id ${noted.pid} -ErrorAction Stop; ` +
+    `if ($p.ProcessName -ne '${name}') { exit 1 }; ` +
+    `if (-not (New-Object -ComObject WScript.Shell).AppActivate(${noted.pid})) { exit 1 }`;
+  return await runPowershell(runCommand, script) !== null;
+}
+
+function isAt(url: string, address: string): boolean {
+  return URL.parse(url)?.origin === new URL(address).origin;
+}
+
+function isLocal(url: string): boolean {
+  const parsed = URL.parse(url);
+  return parsed?.protocol === "http:" && /^(127\.|\[::1\]|localhost$)/.test(parsed.hostname);
+}
