@@ -129,7 +129,6 @@ Deno.test("githubSource() installs the pinned build and writes down where it cam
   });
   const activities = new Set(t.progress.map((each) => each.activity));
   assert.deepEqual([...activities], [
-    "Looking for llama-server",
     "Asking GitHub for llama.cpp",
     "Downloading llama.cpp (1 MB)",
     "Unpacking llama.cpp",

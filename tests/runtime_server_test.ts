@@ -120,6 +120,23 @@ Deno.test("In a terminal the installation is asked about and shown with a bar", 
   equal(job?.state, "installing");
 });
 
+Deno.test("A server that ends while it installs leaves nothing of it", async () => {
+  await using api = ReleaseApi.start();
+  api.add(TAG, { [`llama-${TAG}-bin-ubuntu-x64.tar.gz`]: await realBuildArchive(TAG) });
+  await using server = await serverWith(api);
+  api.stallAfterBytes = 1_000_000;
+  const body = { action: "install", variant: "cpu", latest: true, unverified: true };
+  const begun = await server.post("/admin/runtimes", body);
+  equal(begun.status, 202);
+  await begun.body?.cancel();
+  await api.served(1);
+  const inside = () => [...Deno.readDirSync(server.runtimeHome)].map(({ name }) => name);
+  ok(inside().some((name) => name.startsWith(".partial-")));
+  server.kill("SIGTERM");
+  equal((await server.status).code, 0);
+  deepEqual(inside().filter((name) => name !== "probes.json"), [".lock"]);
+});
+
 Deno.test("POST /admin/runtimes takes nothing that it does not know, and no path", async () => {
   await using api = ReleaseApi.start();
   await using server = await serverWith(api);

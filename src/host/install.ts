@@ -80,7 +80,6 @@ const BY_HAND =
  */
 export async function findOrInstallRuntime(options: FindOrInstallOptions): Promise<Runtime> {
   if (options.llamaServer !== null) return await givenRuntime(options.llamaServer, options);
-  options.onProgress({ activity: "Looking for llama-server", progress: null });
   const tried: string[] = [];
   const found = await findRuntime(options, tried);
   if (found !== null) return found;
