@@ -24,7 +24,7 @@ export function installSources(
     async () =>
       (await import("./install_github.ts")).githubSource({ apiBase: releaseApi, ...wanted }),
   );
-  // The distribution has one build, for the CPU, and no newer one.
+  // The others have one build, for the CPU, and no newer one.
   if ((wanted.variant ?? "cpu") !== "cpu" || wanted.release === "latest") return [github];
   return [
     loadedLate("embedded", async () => (await import("./install_embedded.ts")).embeddedSource()),

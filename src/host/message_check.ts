@@ -76,6 +76,7 @@ const PARAMS: { readonly [K in HostCallName]: Form<HostCalls[K]["params"]> } = {
   }),
   runtime: object({ retry: flag() }),
   runtimes: object<Record<never, never>>({}),
+  // Names and variants are held against lists by runtimes.ts.
   installRuntime: object({ variant: orNull(WORD), latest: flag(), unverified: flag() }),
   useRuntime: object({ build: WORD }),
   removeRuntime: object({ build: WORD }),

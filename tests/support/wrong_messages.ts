@@ -121,7 +121,9 @@ function wrongInstead(value: unknown, path: Path): unknown[] {
   switch (typeof value) {
     case "string": {
       const odd = [true, {}, [], new String(value), LONG, ...nothing];
-      const words = ["type", "name"].includes(name) ? ["constructor", "__proto__", "toString"] : [];
+      const words = path.length === 1 && ["type", "name"].includes(name)
+        ? ["constructor", "__proto__", "toString"]
+        : [];
       return [...never, ...odd, ...words, ...name === "gpuLayers" ? [] : [1]];
     }
     case "number":
