@@ -399,11 +399,17 @@ Deno.test("findOrInstallRuntime() clears away what a killed installation left, a
   // The runtime home may be any folder of the user's.
   await Deno.mkdir(join(t.home, "photos"));
   await Deno.mkdir(join(t.home, ".partial-mine"));
+  // A choice that was never written to its end, and one that is being written now.
+  const unwritten = join(t.home, "use.json.0123456789ab.tmp");
+  await Deno.writeTextFile(unwritten, "");
+  await Deno.utime(unwritten, 1, 1);
+  await Deno.writeTextFile(join(t.home, "use.json.ba9876543210.tmp"), "");
 
   t.api.stallAfterBytes = null;
   const sources = [t.source({ "ubuntu-x64.tar.gz": sha256(bytes) })];
   assert.equal((await t.find({ sources })).path, t.installed);
-  assert.deepEqual(await t.kept(), [".partial-mine", INSTALLED, "photos"]);
+  const living = "use.json.ba9876543210.tmp";
+  assert.deepEqual(await t.kept(), [".partial-mine", INSTALLED, "photos", living]);
 });
 
 Deno.test("findOrInstallRuntime() installs again where a file was cut, and keeps a folder that is not ours", async () => {
