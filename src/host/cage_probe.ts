@@ -132,14 +132,14 @@ async function filtersOf(
   }
 }
 
-function run(
+async function run(
   cage: Cage,
   args: string[],
   { runtime, tools }: CageProbeOptions,
   { gpu }: { gpu: boolean },
 ): Promise<RunResult> {
   const view: CageView = {
-    libraries: librariesOf(runtime.path, { gpu }),
+    libraries: await librariesOf(runtime.path, { gpu }),
     files: [],
     writable: null,
     gpu,
@@ -147,7 +147,7 @@ function run(
   };
   const env = { PATH: "/usr/bin:/bin", LANG: "C.UTF-8" };
   const launchable = caged({ program: runtime.path, args, env, walls: { cage, view } }, tools);
-  return runToEnd(launchable.program, launchable.args, {
+  return await runToEnd(launchable.program, launchable.args, {
     cwd: dirname(runtime.path),
     environment: env,
   });

@@ -1,6 +1,7 @@
 // What a caged program may see of the system, and what of it follows from the program itself.
 
 import { basename, dirname, join } from "node:path";
+import { loaderOf } from "./elf_interpreter.ts";
 
 export interface Walls {
   cage: Cage;
@@ -61,10 +62,15 @@ const GPU_LIBRARIES = [
 const PACKAGE_TREES = ["/nix/store", "/gnu/store", "/home/linuxbrew/.linuxbrew"];
 
 /** What the program needs to start: its own folder and, unless that has all, the system's libraries. */
-export function librariesOf(program: string, { gpu }: { gpu: boolean }): string[] {
+export async function librariesOf(program: string, { gpu }: { gpu: boolean }): Promise<string[]> {
   const own = ownFiles(program);
-  const tree = PACKAGE_TREES.find((each) => program.startsWith(`${each}/`));
+  // That of a build which was moved may lie elsewhere.
+  const loader = await loaderOf(program);
+  if (loader !== null && !own.includes(dirname(loader)) && !/^\/(?:usr\/)?lib/.test(loader)) {
+    own.push(loader);
+  }
   if (isSelfContained(dirname(program)) && !gpu) return own;
+  const tree = PACKAGE_TREES.find((each) => program.startsWith(`${each}/`));
   return [
     ...SYSTEM_LIBRARIES,
     ...(gpu ? GPU_LIBRARIES : []),

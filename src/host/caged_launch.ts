@@ -30,7 +30,10 @@ export interface PreparedLaunch {
   folder: string | null;
 }
 
-export function prepareLaunch(launch: LaunchSpec, options: LaunchOptions): PreparedLaunch {
+export async function prepareLaunch(
+  launch: LaunchSpec,
+  options: LaunchOptions,
+): Promise<PreparedLaunch> {
   const { cage, runtime, files, sockets, platform } = options;
   const place = sockets.places[launch.place];
   if (place === undefined) throw new AppError("invalid_request", "No such place");
@@ -49,7 +52,7 @@ export function prepareLaunch(launch: LaunchSpec, options: LaunchOptions): Prepa
   if (cage === null) return { wanted: { program, ...command }, place, folder };
   const gpu = hasDevices && launch.gpuLayers !== 0;
   const view = {
-    libraries: librariesOf(program, { gpu }),
+    libraries: await librariesOf(program, { gpu }),
     files,
     writable: folder ?? ("socketPath" in place ? place.socketPath : null),
     gpu,
