@@ -14,6 +14,7 @@ import { InstanceSocket } from "./instance_socket.ts";
 import type { LaunchSpec, StartedProcess } from "./messages.ts";
 import { checkModelPaths } from "./model_paths.ts";
 import type { Processes, StartOptions } from "./processes.ts";
+import { denoMemory } from "./probes/deno_memory.ts";
 import { startable } from "./rights.ts";
 import type { SocketFolder } from "./socket_folder.ts";
 
@@ -72,7 +73,8 @@ export class Launcher {
       files: checkModelPaths(launch, modelFolders()),
       cage: await this.#cages.for(runtime),
       ...{ runtime, sockets, platform },
-      totalMemoryBytes: totalMemoryBytes(),
+      // 0 where we may not know.
+      totalMemoryBytes: denoMemory().total_bytes ?? 0,
     });
   }
 
@@ -110,15 +112,5 @@ export class Launcher {
       socket?.[Symbol.dispose]();
       throw error;
     }
-  }
-}
-
-/** 0 where we may not know. */
-function totalMemoryBytes(): number {
-  try {
-    return Deno.systemMemoryInfo().total;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotCapable) return 0;
-    throw error;
   }
 }
