@@ -13,8 +13,10 @@ import {
   privateMemoryBound,
 } from "../src/host/cage_view.ts";
 import type { Runtime } from "../src/host/find_runtime.ts";
+import { Launcher } from "../src/host/launcher.ts";
 import { TOKEN_VARIABLE } from "../src/host/probes/process_probe.ts";
 import { profile } from "../src/host/sandbox_exec.ts";
+import { classifyFailure } from "../src/runtime/llama_failure.ts";
 import { probeOptions, testCage } from "./support/caged_program.ts";
 import { Children } from "./support/children.ts";
 import { startedWith } from "./support/instance_processes.ts";
@@ -368,4 +370,55 @@ Deno.test("caged() starts nothing where its host is gone already", async () => {
     args: ["-c", '"$@"; exit $?', "sh", program, ...args],
   }).output();
   assert.deepEqual([code, new TextDecoder().decode(stdout)], [1, ""]);
+});
+
+Deno.test("probeCage() is honest about a Landlock without a filter", async () => {
+  await using dir = await tempDir();
+  const setpriv = join(dir.path, "setpriv");
+  const script = `[ "$1" = --help ] && { echo --landlock-access; exit; }
+    while [ "$1" != -- ]; do shift; done; shift; exec "$@"`;
+  Deno.writeTextFileSync(setpriv, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  const options = await probeOptions("none");
+  const { cage, reason } = await probeCage({
+    ...options,
+    programs: { ...options.programs, setpriv },
+  });
+  assert.equal(cage?.kind, "landlock");
+  assert.equal(cage.filters, null);
+  assert.match(reason!, /closes the files, but not the network nor the signals to other programs$/);
+});
+
+Deno.test("Launcher ends a process that puts a link in its socket's place, and says why", async () => {
+  await using dir = await tempDir();
+  await using children = new Children();
+  const at = (name: string) => join(dir.path, name);
+  const victim = Deno.listen({ transport: "unix", path: at("victim.sock") });
+  const launcher = new Launcher({
+    config: { cage: "off", runtimeHome: dir.path },
+    log: children.logged.log,
+    platform: "linux",
+    processes: children.processes,
+    sockets: { dir: dir.path, places: [] },
+    tools: findCageTools("linux"),
+    programs: { bwrap: null, setpriv: null, sandboxExec: null },
+    modelFolders: () => [],
+    onCage() {},
+  });
+  const lines: string[] = [];
+  const { promise, resolve } = Promise.withResolvers<string | null>();
+  const script = `ln -s '${at("victim.sock")}' '${at("00/s.sock")}'; echo 'ready'; exec sleep 600`;
+  await launcher.start(1, {
+    wanted: { program: "/bin/sh", args: ["-c", script], env: { PATH: "/usr/bin:/bin" } },
+    place: { socketPath: at("00.sock") },
+    folder: at("00"),
+  }, {
+    onLines: (more) => lines.push(...more),
+    onExit: (_code, signal) => resolve(signal),
+  });
+  assert.equal(await promise, "SIGKILL");
+  assert.match(lines[0]!, /^cage: Cannot connect to a model: what its process put in the place/);
+  assert.throws(() => Deno.lstatSync(at("00.sock")), Deno.errors.NotFound);
+  const { message } = classifyFailure(lines, { code: 137, signal: "SIGKILL" });
+  assert.match(message("x"), /^Cannot load "x": its process was ended \(Cannot connect to a model/);
+  victim.close();
 });

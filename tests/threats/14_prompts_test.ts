@@ -8,7 +8,7 @@ import { writeTestModel } from "../../src/models/hello_model.ts";
 import { environmentOf, instancesWith } from "../support/instance_processes.ts";
 import { argumentsOf, processTree } from "../support/process_tree.ts";
 import { rawRequest } from "../support/raw_request.ts";
-import { type ServerProcess, startServer, until } from "../support/server_process.ts";
+import { type ServerProcess, startServer } from "../support/server_process.ts";
 import { tempDir } from "../support/temp_dir.ts";
 import { threatName } from "./rows.ts";
 
@@ -182,7 +182,6 @@ Deno.test(
     }
     server.kill("SIGTERM");
     await server.status;
-    await until(() => server.stderr !== "");
     const places = new Map([["stderr", server.stderr], ...filesBelow(dir.path)]);
     for (const folder of [join(server.runtimeHome, "..")]) {
       for (const [path, text] of filesBelow(folder)) places.set(path, text);
