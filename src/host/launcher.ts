@@ -43,7 +43,7 @@ export class Launcher {
         probeCage({
           ...{ platform, tools, runtime },
           programs: startable(programs),
-          folder: join(config.runtimeHome, "cage"),
+          folder: join(config.runtimeHome, ".cage"),
         }),
       onChange: onCage,
     });
