@@ -2,6 +2,7 @@
 // it; where it cannot, DENORT_BIN names one, or a folder with one for each target.
 
 import { join } from "node:path";
+import { programKind } from "./program_kind.ts";
 import { BuildFailure, type Ran, runDeno } from "./step.ts";
 import type { Target } from "./targets.ts";
 
@@ -12,7 +13,7 @@ export interface BaseProgram {
 
 /** Null where `deno compile` is to fetch it. */
 export async function baseFor(
-  { triple, os }: Target,
+  { triple, os, arch }: Target,
   { isOnly }: { isOnly: boolean },
 ): Promise<BaseProgram | null> {
   const given = Deno.env.get("DENORT_BIN");
@@ -25,7 +26,15 @@ export async function baseFor(
     );
   }
   const path = isDirectory ? join(given, name) : given;
-  return { path, sizeBytes: (await statOf(path)).size };
+  const { size } = await statOf(path);
+  const kind = await programKind(path);
+  // Deno itself would put our part behind a program for another processor.
+  if (kind?.os !== os || kind.arch !== arch) {
+    throw new BuildFailure(
+      `Cannot compile for ${triple} with DENORT_BIN: "${path}" is no program for it`,
+    );
+  }
+  return { path, sizeBytes: size };
 }
 
 /** Runs `deno` with that base. */

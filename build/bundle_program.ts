@@ -1,7 +1,7 @@
 // Source -> three scripts with everything inside: the program, and what runs in its Workers. What the
 // program finds beside them is told by src/host/program_files.ts.
 
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { BUNDLE_FLAGS, WORKERS } from "../src/host/program_files.ts";
 import { BuildFailure, runDeno } from "./step.ts";
@@ -36,7 +36,7 @@ export async function bundleProgram(folder: string): Promise<BundledProgram> {
     const text = await bundle(source, join(folder, script));
     const modules = readModules(text);
     for (const file of modules.files) files.add(file);
-    for (const [name, path] of modules.packages) packages.set(name, path);
+    for (const [name, path] of modules.packages) packages.set(name, resolve(ROOT, path));
     const first = script === PROGRAM ? HOW_TO_RUN : "";
     await Deno.writeTextFile(join(folder, script), first + withoutThisMachine(text));
   }

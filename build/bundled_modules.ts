@@ -14,10 +14,10 @@ const PACKAGE = /^(.*\/npm\/[^/]+\/((?:@[^/]+\/)?[^/]+)\/(\d[^/]*))\//;
 export function readModules(text: string): BundledModules {
   const files = new Set<string>();
   const packages = new Map<string, string>();
-  for (const [, path] of text.matchAll(/^\/\/ (\S+\.\w+)$/gm)) {
+  for (const [, path] of text.matchAll(/^\/\/ (.+\.\w+)$/gm)) {
     const found = PACKAGE.exec(path!);
     if (found !== null) packages.set(`${found[2]}@${found[3]}`, found[1]!);
-    else if (!path!.startsWith("..")) files.add(path!);
+    else if (/^(?!\.\.)\S+$/.test(path!)) files.add(path!);
   }
   return { files, packages };
 }
@@ -25,6 +25,6 @@ export function readModules(text: string): BundledModules {
 /** The same program wherever it was bundled: packages are named as they are imported. */
 export function withoutThisMachine(text: string): string {
   const named =
-    /^(\/\/ | {2}")\S*\/npm\/[^/\s"]+\/((?:@[^/\s"]+\/)?[^/\s"]+)\/(\d[^/\s"]*)\/([^\s"]+)/gm;
+    /^(\/\/ | {2}")[^"\n]*\/npm\/[^/\s"]+\/((?:@[^/\s"]+\/)?[^/\s"]+)\/(\d[^/\s"]*)\/([^\s"]+)/gm;
   return text.replace(named, "$1npm:$2@$3/$4");
 }

@@ -115,7 +115,7 @@ async function compile(
   { folder, target, base }: { folder: string; target: Target; base: BaseProgram | null },
 ): Promise<void> {
   const { success, stderr } = await deno(args, { cwd: folder, base });
-  if (!success) throw unavailable(stderr, target) ?? new BuildFailure(lastLine(stderr));
+  if (!success) throw unavailable(stderr, target) ?? new BuildFailure(reasonIn(stderr));
   // The list of what is inside.
   for (const line of stderr.split("\n")) if (/^[├└│]/.test(line)) print(`  ${line}`);
 }
@@ -141,8 +141,11 @@ function megabytes(sizeBytes: number): string {
   return `${(sizeBytes / 1e6).toFixed(1)} MB`;
 }
 
-function lastLine(text: string): string {
-  return text.trim().split("\n").at(-1) ?? "";
+/** Of an error with its causes the last one says most; where it was thrown, nobody needs. */
+function reasonIn(stderr: string): string {
+  const lines = stderr.split(/^Stack backtrace:/m)[0]!.trim().split("\n");
+  const cause = lines.at(-1)!.replace(/^\s*(\d+:)?\s*(error:)?\s*/, "");
+  return `Cannot compile: ${cause}`;
 }
 
 if (import.meta.main) await runBuild(main);

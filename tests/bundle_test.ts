@@ -62,7 +62,7 @@ Deno.test("The bundle is the program and what runs in its Workers, and names not
 });
 
 Deno.test("withoutThisMachine() names packages as they are imported, and leaves texts alone", () => {
-  const path = "../../u/.cache/deno/npm/registry.example/@a/b/1.2.3/dist/x.js";
+  const path = "../../a user/.cache/deno/npm/registry.example/@a/b/1.2.3/dist/x.js";
   assert.equal(
     withoutThisMachine(`// ${path}\nvar x = __esm({\n  "${path}"() {\n    y("${path}");`),
     `// npm:@a/b@1.2.3/dist/x.js\nvar x = __esm({\n  "npm:@a/b@1.2.3/dist/x.js"() {\n    y("${path}");`,

@@ -3,16 +3,26 @@
 
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { join, relative } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { compileArgs } from "../build/compile_args.ts";
 import { readModules } from "../build/bundled_modules.ts";
 import { TARGETS } from "../build/targets.ts";
-import { checkServes, emptyPlace, version } from "./support/packed_program.ts";
+import { testRuntime } from "./support/llama_server.ts";
+import {
+  addressOf,
+  checkHello,
+  checkServes,
+  emptyPlace,
+  OWN_PORTS,
+  version,
+} from "./support/packed_program.ts";
 import { tempDir } from "./support/temp_dir.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const EXECUTABLE = Deno.build.os === "windows" ? "zombiecoder.exe" : "zombiecoder";
+/** A system that this is not. */
+const OTHER = TARGETS.find(({ triple }) => triple !== Deno.build.target)!;
 const MOST_OF_OURS_BYTES = 8_000_000;
 
 interface Built {
@@ -93,13 +103,16 @@ Deno.test("The executable holds the whole program, and runs wherever its base ca
 
   await t.step("every asset and each Worker's module is inside", () => {
     const scripts = ["zombiecoder.js", "server.js", "bandwidth_worker.js"];
+    let sizeBytes = 0;
     const modules = new Set<string>();
     for (const name of scripts) {
       assert.match(made.stdout, new RegExp(`─ ${name.replace(".", "\\.")} \\(`));
       const bytes = Deno.readFileSync(join(out, "bundle", name));
       assert.ok(Buffer.from(executable.buffer).includes(Buffer.from(bytes)), name);
+      sizeBytes += bytes.length;
       for (const file of readModules(new TextDecoder().decode(bytes)).files) modules.add(file);
     }
+    assert.ok(sizeBytes < MOST_OF_OURS_BYTES, `${sizeBytes} bytes`);
     const assets = filesBelow(join(ROOT, "static")).filter((file) => file !== "static/deno.json");
     assert.ok(assets.length > 60, `${assets.length} assets`);
     const others = [
@@ -167,6 +180,21 @@ Deno.test("The executable holds the whole program, and runs wherever its base ca
         text: `zombiecoder ${await version()}\n`,
       });
     });
+    await t.step("with a runtime inside it answers alone", async () => {
+      const runtime = dirname(await Deno.realPath(await testRuntime()));
+      const alone = join(dir.path, "alone");
+      const { code, stderr } = await build(
+        ["--with-runtime", runtime, "--out", alone],
+        Deno.env.get("DENORT_BIN_REAL") ?? null,
+      );
+      assert.equal(code, 0, stderr);
+      await using place = await emptyPlace();
+      await using program = place.start([join(alone, EXECUTABLE)], ["serve", ...OWN_PORTS]);
+      await checkHello(await addressOf(program));
+      program.kill("SIGTERM");
+      await program.ended;
+      assert.deepEqual(place.wentOut, []);
+    });
   } else {
     await t.step("denort was not there: the file was looked into, not run", () => {
       const ours = executable.length - Deno.statSync(Deno.execPath()).size;
@@ -182,6 +210,7 @@ Deno.test("deno task compile says in one line what it cannot do", async () => {
     [["--colour"], null, 2, /^Unknown option '--colour'/],
     [["--all", "--with-runtime", "x"], null, 2, /^A runtime, and --target, are for one system/],
     [["--all"], Deno.execPath(), 1, /^Cannot compile for all systems with one base: /],
+    [["--target", OTHER.triple], Deno.execPath(), 1, /^Cannot compile for \S+ with DENORT_BIN: "/],
     [[], join(dir.path, "none"), 1, /^Cannot compile with DENORT_BIN: there is no ".*none"/],
     [[], dir.path, 1, /^Cannot compile with DENORT_BIN: there is no ".*denort-\S+"/],
     [["--with-runtime", dir.path], null, 1, /^Cannot embed a runtime: there is no program/],

@@ -62,6 +62,8 @@ export interface HostOptions {
 const READING_INTERVAL_MS = 2_000;
 /** The answers in progress get so long when the program is asked to end. */
 const DRAIN_MS = 35_000;
+/** An installation that is told to end: it leaves what it waits for, and removes its work folder. */
+const INSTALLATION_END_MS = 10_000;
 /** A process whose server died has nobody to answer, and the next server waits for its end. */
 const CRASH_GRACE_MS = 200;
 
@@ -180,6 +182,9 @@ export class Host implements AsyncDisposable {
     this.#server.terminate();
     await this.#processes[Symbol.asyncDispose]();
     await this.#probe[Symbol.asyncDispose]();
+    const installing = [this.#runtime, await this.#runtimes?.catch(() => undefined)];
+    const ended = Promise.all(installing.map((each) => each?.[Symbol.asyncDispose]()));
+    await within(ended, INSTALLATION_END_MS);
   }
 
   #post(message: ToServer): void {
@@ -310,10 +315,10 @@ export class Host implements AsyncDisposable {
     runtimes: async () => (await this.#builds()).list(),
     installRuntime: async (params: HostCalls["installRuntime"]["params"]) =>
       (await this.#builds()).install(params),
-    useRuntime: async ({ name }: HostCalls["useRuntime"]["params"]) =>
-      (await this.#builds()).use(name),
-    removeRuntime: async ({ name }: HostCalls["removeRuntime"]["params"]) =>
-      (await this.#builds()).remove(name),
+    useRuntime: async ({ build }: HostCalls["useRuntime"]["params"]) =>
+      (await this.#builds()).use(build),
+    removeRuntime: async ({ build }: HostCalls["removeRuntime"]["params"]) =>
+      (await this.#builds()).remove(build),
     departed: async ({ connections }: HostCalls["departed"]["params"]) => ({
       departed: await this.#connections.departed(connections),
     }),

@@ -6,9 +6,9 @@ import { removeIfThere, writeAll } from "../durable_write.ts";
 import { unpackArchive } from "./archive.ts";
 import { ownLoader, setInterpreter } from "./elf_interpreter.ts";
 import { type EmbeddedRuntime, RUNTIME_ARCHIVE, RUNTIME_RECORD } from "./embedded_runtime.ts";
-import { SERVER_FILE } from "./server_file.ts";
 import type { InstallContext, InstallSource, PreparedBuild } from "./install.ts";
 import { fileBeside } from "./program_files.ts";
+import { SERVER_FILE } from "./server_file.ts";
 
 export interface EmbeddedOptions {
   /** Folder with the archive and its record; by default that of the program's scripts. */
@@ -30,7 +30,6 @@ export function embeddedSource(options: EmbeddedOptions = {}): InstallSource {
     const runtime = await readRecord(pathOf(RUNTIME_RECORD, options));
     const packed = pathOf(RUNTIME_ARCHIVE, options);
     if (runtime === null || packed === null) return;
-    context.progress("Unpacking the llama.cpp inside this program", 0);
     const archive = join(context.workFolder, RUNTIME_ARCHIVE);
     await copyChecked(packed, archive, { runtime, context });
     const folder = join(context.workFolder, "unpacked");
@@ -76,8 +75,11 @@ async function copyChecked(
   const hash = createHash("sha256");
   using source = await Deno.open(from, { read: true });
   using target = await Deno.open(to, { write: true, createNew: true, mode: 0o600 });
+  let copied = 0;
   for await (const bytes of source.readable) {
     context.signal.throwIfAborted();
+    context.progress("Unpacking the llama.cpp inside this program", copied / runtime.sizeBytes);
+    copied += bytes.length;
     hash.update(bytes);
     await writeAll(target, bytes);
   }

@@ -14,6 +14,7 @@ import { InstanceSocket } from "./instance_socket.ts";
 import type { LaunchSpec, StartedProcess } from "./messages.ts";
 import { checkModelPaths } from "./model_paths.ts";
 import type { Processes, StartOptions } from "./processes.ts";
+import { denoMemory } from "./probes/deno_memory.ts";
 import { startable } from "./rights.ts";
 import type { SocketFolder } from "./socket_folder.ts";
 
@@ -30,6 +31,9 @@ export interface LauncherOptions {
   onCage(info: CageInfo): void;
 }
 
+const ONLY_PORTS =
+  "Models listen on ports, since this program may not use sockets. zombiecoder scope says more";
+
 export class Launcher {
   readonly #options: LauncherOptions;
   readonly #cages: CageKeeper;
@@ -39,12 +43,17 @@ export class Launcher {
     const { config, platform, tools, programs, onCage } = options;
     this.#cages = new CageKeeper({
       mode: config.cage,
-      probe: (runtime) =>
-        probeCage({
+      probe: async (runtime) => {
+        // A cage has no network: what listens on a port could not be reached in it.
+        if (platform === "linux" && options.sockets.places.some((place) => "port" in place)) {
+          return { cage: null, reason: ONLY_PORTS };
+        }
+        return await probeCage({
           ...{ platform, tools, runtime },
           programs: startable(programs),
           folder: join(config.runtimeHome, ".cage"),
-        }),
+        });
+      },
       onChange: onCage,
     });
   }
@@ -64,7 +73,8 @@ export class Launcher {
       files: checkModelPaths(launch, modelFolders()),
       cage: await this.#cages.for(runtime),
       ...{ runtime, sockets, platform },
-      totalMemoryBytes: totalMemoryBytes(),
+      // 0 where we may not know.
+      totalMemoryBytes: denoMemory().total_bytes ?? 0,
     });
   }
 
@@ -102,15 +112,5 @@ export class Launcher {
       socket?.[Symbol.dispose]();
       throw error;
     }
-  }
-}
-
-/** 0 where we may not know. */
-function totalMemoryBytes(): number {
-  try {
-    return Deno.systemMemoryInfo().total;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotCapable) return 0;
-    throw error;
   }
 }

@@ -136,8 +136,8 @@ export interface HostCalls {
   /** Begins an installation; `job` tells how far it is. */
   installRuntime: { params: InstallRuntimeParams; result: RuntimeList };
   /** By a name of the list, or `auto` for the usual order. */
-  useRuntime: { params: { name: string }; result: RuntimeList };
-  removeRuntime: { params: { name: string }; result: RuntimeList };
+  useRuntime: { params: { build: string }; result: RuntimeList };
+  removeRuntime: { params: { build: string }; result: RuntimeList };
   /** Which of these client connections are gone: see `gateway/departures.ts`. */
   departed: { params: { connections: ClientConnection[] }; result: { departed: number[] } };
 }

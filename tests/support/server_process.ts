@@ -14,10 +14,10 @@ export interface ServerOptions {
   entry?: string;
   /** Range of the doors; by default one that all tests share. */
   doors?: string;
-  /** Deno's flags for what it may do; by default all. */
-  permissions?: string[];
   /** The llama-server that it is told to use; null = it finds one, as for a user. */
   llamaServer?: null;
+  /** Deno's flags for what it may do; by default all. */
+  permissions?: string[];
   /** Where it listens; by default loopback. `url` is loopback's in any case. */
   host?: string;
   /** Runs before the start: to put models into the home. */
