@@ -125,7 +125,11 @@ Deno.test("With the narrow set it serves page, chat and settings, says what is m
     await using server = await startServer({
       home,
       permissions: flags,
-      env: { PATH: path, OLLAMA_MODELS: join(dir.path, "ollama"), ZOMBIE_LOG_LEVEL: "debug" },
+      env: {
+        ...{ PATH: path, OLLAMA_MODELS: join(dir.path, "ollama"), ZOMBIE_LOG_LEVEL: "debug" },
+        // A cage has no network, and without sockets a model is reached by that alone.
+        ZOMBIE_CAGE: "auto",
+      },
     });
     const page = await server.fetch("/", { headers: { accept: "text/html" } });
     assert.match(await page.text(), /<!doctype html>/i);
