@@ -129,7 +129,6 @@ Deno.test("githubSource() installs the pinned build and writes down where it cam
   });
   const activities = new Set(t.progress.map((each) => each.activity));
   assert.deepEqual([...activities], [
-    "Looking for llama-server",
     "Asking GitHub for llama.cpp",
     "Downloading llama.cpp (1 MB)",
     "Unpacking llama.cpp",
@@ -302,6 +301,12 @@ Deno.test("githubSource() searches the list where the newest release leads to no
   const runtime = await t.find({ sources: [t.source({}, { release: "latest" })] });
   assert.equal(basename(dirname(runtime.path)), "llama-b12000-ubuntu-x64");
 
+  // Pre-releases alone: the API knows of no newest one.
+  await using only = await Case.open();
+  only.api.add("b12300", { "llama-b12300-bin-ubuntu-x64.tar.gz": archive() });
+  const found = await only.find({ sources: [only.source({}, { release: "latest" })] });
+  assert.equal(basename(dirname(found.path)), "llama-b12300-ubuntu-x64");
+
   await using u = await Case.open();
   const text = new TextEncoder().encode("../../evil/releases");
   u.api.add("v0.9.0", { "nightly-tag.txt": text }, { prerelease: false });
@@ -394,11 +399,17 @@ Deno.test("findOrInstallRuntime() clears away what a killed installation left, a
   // The runtime home may be any folder of the user's.
   await Deno.mkdir(join(t.home, "photos"));
   await Deno.mkdir(join(t.home, ".partial-mine"));
+  // A choice that was never written to its end, and one that is being written now.
+  const unwritten = join(t.home, "use.json.0123456789ab.tmp");
+  await Deno.writeTextFile(unwritten, "");
+  await Deno.utime(unwritten, 1, 1);
+  await Deno.writeTextFile(join(t.home, "use.json.ba9876543210.tmp"), "");
 
   t.api.stallAfterBytes = null;
   const sources = [t.source({ "ubuntu-x64.tar.gz": sha256(bytes) })];
   assert.equal((await t.find({ sources })).path, t.installed);
-  assert.deepEqual(await t.kept(), [".partial-mine", INSTALLED, "photos"]);
+  const living = "use.json.ba9876543210.tmp";
+  assert.deepEqual(await t.kept(), [".partial-mine", INSTALLED, "photos", living]);
 });
 
 Deno.test("findOrInstallRuntime() installs again where a file was cut, and keeps a folder that is not ours", async () => {

@@ -86,6 +86,7 @@ Deno.test("Whatever is sent to the host that is not of its form starts, signals 
     let report: WrongServerReport;
     {
       await using host = new Host({
+        cagePrograms: { bwrap: null, setpriv: null, sandboxExec: null },
         config,
         version: JSON.stringify(task),
         log,
@@ -104,8 +105,8 @@ Deno.test("Whatever is sent to the host that is not of its form starts, signals 
             devices: [],
             source: "flag",
           }),
-        runtimes: () => Promise.reject(new Error("No message is of the form that asks for them")),
         guard: new BuildGuard(),
+        runtimes: () => Promise.reject(new Error("Somebody asked for the builds")),
         serverUrl: import.meta.resolve("./support/wrong_server.ts"),
         onReady: (address) => ready = address,
       });

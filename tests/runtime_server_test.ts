@@ -11,6 +11,7 @@ import { modelProcesses } from "./support/model_processes.ts";
 import { realBuildArchive } from "./support/real_build.ts";
 import { ReleaseApi } from "./support/release_api.ts";
 import { type ServerProcess, startServer, until } from "./support/server_process.ts";
+import { startTerminal } from "./support/terminal.ts";
 
 const TAG = "b12110";
 const NAME = `llama-${TAG}-ubuntu-x64`;
@@ -85,16 +86,55 @@ Deno.test("A build is installed, used from the next load on, and switched back, 
   deepEqual(rest.map(({ name }) => name), ["path"]);
 });
 
-Deno.test("A mirror cannot give another build than the one whose digest this program knows", async () => {
+Deno.test("What this computer has nothing for is refused, and nobody is asked over the network", async () => {
   await using api = ReleaseApi.start();
-  const archive = await realBuildArchive("b11118");
-  api.add("b11118", { "llama-b11118-bin-ubuntu-x64.tar.gz": archive });
   await using server = await serverWith(api);
-  // The distribution's would come next: nothing may be fetched from it here.
-  const answer = await server.post("/admin/runtimes", { action: "install", variant: "vulkan" });
-  equal(answer.status, 409);
-  match((await answer.json()).error.message, /Cannot install "vulkan": No GPU was found/);
+  const { available } = await server.json<RuntimeList>("/admin/runtimes");
+  ok(available.some(({ variant, offered }) => variant === "cpu" && offered));
+  for (const { variant, reason } of available.filter(({ offered }) => !offered)) {
+    const answer = await server.post("/admin/runtimes", { action: "install", variant });
+    equal(answer.status, 409);
+    equal((await answer.json()).error.message, `Cannot install "${variant}": ${reason}`);
+  }
   deepEqual(api.requests, []);
+});
+
+Deno.test("In a terminal the installation is asked about and shown with a bar", async () => {
+  await using api = ReleaseApi.start();
+  api.add(TAG, { [`llama-${TAG}-bin-ubuntu-x64.tar.gz`]: await realBuildArchive(TAG) });
+  await using server = await serverWith(api);
+  const env = cliEnv(server);
+  await using terminal = await startTerminal({ columns: 100, env });
+  await terminal.enter("zombiecoder runtime install cpu --latest; echo over $?");
+  await terminal.see(/Install it all the same\? \[y\/N\]/);
+  await terminal.enter("n");
+  await terminal.see(/Nothing was installed\s+over 0/);
+  api.stallAfterBytes = 5_000_000;
+  await terminal.enter("zombiecoder runtime install cpu --latest; echo over $?");
+  await terminal.see(/Nothing was installed[^]*\[y\/N\]/);
+  await terminal.enter("y");
+  await terminal.see(/cpu +[█▏▎▍▌▋▊▉░]{20} +\d+ % +Downloading llama\.cpp/);
+  await terminal.press("C-c");
+  await terminal.see(/It is installed further in the background\. .*\s+over 0/);
+  const { job } = await server.json<RuntimeList>("/admin/runtimes");
+  equal(job?.state, "installing");
+});
+
+Deno.test("A server that ends while it installs leaves nothing of it", async () => {
+  await using api = ReleaseApi.start();
+  api.add(TAG, { [`llama-${TAG}-bin-ubuntu-x64.tar.gz`]: await realBuildArchive(TAG) });
+  await using server = await serverWith(api);
+  api.stallAfterBytes = 1_000_000;
+  const body = { action: "install", variant: "cpu", latest: true, unverified: true };
+  const begun = await server.post("/admin/runtimes", body);
+  equal(begun.status, 202);
+  await begun.body?.cancel();
+  await api.served(1);
+  const inside = () => [...Deno.readDirSync(server.runtimeHome)].map(({ name }) => name);
+  ok(inside().some((name) => name.startsWith(".partial-")));
+  server.kill("SIGTERM");
+  equal((await server.status).code, 0);
+  deepEqual(inside().filter((name) => name !== "probes.json"), [".lock"]);
 });
 
 Deno.test("POST /admin/runtimes takes nothing that it does not know, and no path", async () => {

@@ -17,7 +17,9 @@ import {
 } from "./support/install_case.ts";
 import { sha256 } from "./support/release_api.ts";
 import { scriptServer } from "./support/script_server.ts";
+import { delay } from "./support/moments.ts";
 import { until } from "./support/server_process.ts";
+import { soakCount } from "./support/soak.ts";
 
 const VULKAN = "llama-b11118-ubuntu-vulkan-x64";
 const WITH_GPU = {
@@ -104,6 +106,7 @@ Deno.test("A build for GPUs that sees none is rolled back, and the earlier one s
   const { state, error } = await ended(runtimes);
   equal(state, "failed");
   match(error!.message, /"llama-b11118-ubuntu-vulkan-x64" is not kept: it sees no GPU\. Update/);
+  deepEqual([error!.code, error!.values.reason], ["runtime_refused", "unusable"]);
   deepEqual(await t.kept(), [INSTALLED]);
   equal(keeper.current?.path, t.installed);
   equal((await runtimes.list()).chosen, null);
@@ -122,6 +125,7 @@ Deno.test("A cut, wrong, broken or old build never replaces the one that works",
     const { state, error } = await ended(runtimes);
     equal(state, "failed", what);
     match(error!.message, /broke off|sent a part only|SHA-256/, what);
+    equal(error!.code, "download_failed");
     deepEqual(await t.kept(), [INSTALLED], what);
   }
   for (
@@ -326,4 +330,37 @@ Deno.test("While one is installed nothing else is changed, and an ended program 
   equal((await ended(runtimes)).state, "failed");
   deepEqual(await t.kept(), [INSTALLED]);
   equal((await Array.fromAsync(Deno.readDir(dirname(t.installed)))).length, 4);
+});
+
+Deno.test("A process that is killed while it changes the choice leaves the old one or the new one", async () => {
+  const { t, runtimes } = await withCpuBuild();
+  await using _t = t;
+  await runtimes.install({ ...WANTED, variant: "vulkan" });
+  equal((await ended(runtimes)).state, "done");
+  const script = new URL("./support/switch_builds.ts", import.meta.url).pathname;
+  const args = ["run", "-A", "--quiet", "--cached-only", script, t.home, INSTALLED, VULKAN];
+  for (let kill = 0; kill < soakCount(60); kill++) {
+    const child = new Deno.Command(Deno.execPath(), { args, stdout: "piped" }).spawn();
+    const reader = child.stdout.getReader();
+    // It has begun; from here on any moment will do.
+    let said = new TextDecoder().decode((await reader.read()).value);
+    await delay(Math.random() * 40);
+    child.kill("SIGKILL");
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      said += new TextDecoder().decode(part.value);
+    }
+    await child.status;
+    const last = said.trimEnd().split("\n").at(-1);
+    const { name } = JSON.parse(await Deno.readTextFile(join(t.home, "use.json")));
+    ok(name === INSTALLED || name === VULKAN, name);
+    const found = await t.find();
+    equal(dirname(found.path), join(t.home, name), `${last} was the last that was told`);
+  }
+  deepEqual(
+    (await t.kept()).filter((name) => !name.startsWith("use.json")).toSorted(),
+    [
+      VULKAN,
+      INSTALLED,
+    ].toSorted(),
+  );
 });

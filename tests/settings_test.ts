@@ -57,6 +57,9 @@ Deno.test("loadConfig() reads the environment's own forms", async () => {
     [{ ZOMBIE_API_KEY: " 0123456789abcdef " }, "apiKey", "0123456789abcdef"],
     [{ HF_ENDPOINT: "https://mirror.example/hf//" }, "hfEndpoint", "https://mirror.example/hf"],
     [{ HF_ENDPOINT: "http://127.0.0.1:4000/" }, "hfEndpoint", "http://127.0.0.1:4000"],
+    [{ ZOMBIE_RELEASE_API: "https://git.lan/api/" }, "releaseApi", "https://git.lan/api"],
+    [{ ZOMBIE_RELEASE_API: "http://[::1]:4000" }, "releaseApi", "http://[::1]:4000"],
+    [{ ZOMBIE_RELEASE_API: "http://localhost:4000" }, "releaseApi", "http://localhost:4000"],
     [{ HF_TOKEN: "hf_abc" }, "hfToken", "hf_abc"],
     [{ HF_TOKEN: "" }, "hfToken", null],
     [{ HTTPS_PROXY: "http://proxy.lan:3128" }, "proxy", "http://proxy.lan:3128"],
@@ -129,6 +132,11 @@ Deno.test("loadConfig() says in one line what a bad value is and what is accepte
     [{ env: { ZOMBIE_NO_OPEN: "maybe" } }, 'Cannot use ZOMBIE_NO_OPEN "maybe": it takes 1, true'],
     [{ env: { HF_ENDPOINT: "ftp://a" } }, 'Cannot use HF_ENDPOINT "ftp://a": it takes an address'],
     [{ env: { HF_ENDPOINT: "https://u:p@a" } }, "Cannot use HF_ENDPOINT"],
+    [
+      { env: { ZOMBIE_RELEASE_API: "http://mirror.lan" } },
+      'Cannot use ZOMBIE_RELEASE_API "http://mirror.lan": it takes an address that begins with',
+    ],
+    [{ env: { ZOMBIE_RELEASE_API: "http://127.0.0.1.evil.lan" } }, "Cannot use ZOMBIE_RELEASE_API"],
     [{ args: ["--nope"] }, 'Unknown flag "--nope"'],
     [{ args: ["nope"] }, 'Unknown command "nope"'],
   ];

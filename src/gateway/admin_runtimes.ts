@@ -58,7 +58,9 @@ export function runtimeRoutes({ host, config }: Pick<Parts, "host" | "config">):
         { param: "name" },
       );
     }
-    return c.json(await host.call(action === "use" ? "useRuntime" : "removeRuntime", { name }));
+    return c.json(
+      await host.call(action === "use" ? "useRuntime" : "removeRuntime", { build: name }),
+    );
   });
   return routes;
 }

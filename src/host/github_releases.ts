@@ -46,11 +46,14 @@ export class GithubReleases {
    * searched.
    */
   async latest(hasWanted: (release: Release) => boolean): Promise<Release> {
-    const latest = releaseIn(await this.#json("/latest"));
+    // 404: every release is a pre-release.
+    const latest = releaseIn(await this.#json("/latest", { status: 404 }));
     if (latest !== null && hasWanted(latest)) return latest;
     const tagFile = latest?.assets.find((asset) => asset.name === TAG_FILE);
     if (tagFile !== undefined) {
-      const tag = (await this.#text(tagFile.url, {}, TAG_LIMIT_BYTES)).trim();
+      const { url } = tagFile;
+      const answer = await get(url, {}, this.#request);
+      const tag = (await textOf(answer, { url, limitBytes: TAG_LIMIT_BYTES })).trim();
       const release = await this.byTag(tag);
       if (hasWanted(release)) return release;
     }
@@ -62,32 +65,41 @@ export class GithubReleases {
     throw new Error("no release has a build for this system");
   }
 
-  async #json(path: string): Promise<unknown> {
+  /** Null for an answer of this status. */
+  async #json(path: string, none: { status: number } | null = null): Promise<unknown> {
     const headers = { accept: "application/vnd.github+json", "user-agent": "zombiecoder-local-ai" };
-    const text = await this.#text(new URL(this.#base + path), headers, JSON_LIMIT_BYTES);
+    const url = new URL(this.#base + path);
+    const answer = await get(url, headers, this.#request);
+    if (answer.status === none?.status) {
+      await answer.cancel();
+      return null;
+    }
+    const text = await textOf(answer, { url, limitBytes: JSON_LIMIT_BYTES });
     try {
       return JSON.parse(text);
     } catch (error) {
-      throw new Error(`${new URL(this.#base).host} did not answer with JSON`, { cause: error });
+      throw new Error(`${url.host} did not answer with JSON`, { cause: error });
     }
   }
+}
 
-  async #text(url: URL, headers: Record<string, string>, limitBytes: number): Promise<string> {
-    const answer = await get(url, headers, this.#request);
-    if (answer.status !== 200) {
-      await answer.cancel();
-      throw new Error(refusalOf(answer, url));
-    }
-    const decoder = new TextDecoder();
-    let text = "";
-    let sizeBytes = 0;
-    for await (const bytes of answer.body()) {
-      sizeBytes += bytes.length;
-      if (sizeBytes > limitBytes) throw new Error(`${url.host} answered with too much text`);
-      text += decoder.decode(bytes, { stream: true });
-    }
-    return text + decoder.decode();
+async function textOf(
+  answer: Answer,
+  { url, limitBytes }: { url: URL; limitBytes: number },
+): Promise<string> {
+  if (answer.status !== 200) {
+    await answer.cancel();
+    throw new Error(refusalOf(answer, url));
   }
+  const decoder = new TextDecoder();
+  let text = "";
+  let sizeBytes = 0;
+  for await (const bytes of answer.body()) {
+    sizeBytes += bytes.length;
+    if (sizeBytes > limitBytes) throw new Error(`${url.host} answered with too much text`);
+    text += decoder.decode(bytes, { stream: true });
+  }
+  return text + decoder.decode();
 }
 
 function refusalOf(answer: Answer, url: URL): string {

@@ -80,7 +80,6 @@ const BY_HAND =
  */
 export async function findOrInstallRuntime(options: FindOrInstallOptions): Promise<Runtime> {
   if (options.llamaServer !== null) return await givenRuntime(options.llamaServer, options);
-  options.onProgress({ activity: "Looking for llama-server", progress: null });
   const tried: string[] = [];
   const found = await findRuntime(options, tried);
   if (found !== null) return found;
@@ -94,17 +93,41 @@ async function installRuntime(options: FindOrInstallOptions, tried: string[]): P
   // Another process may have installed one while this one waited.
   const found = await findRuntime({ ...options, runtimeHome: home }, []);
   if (found !== null) return found;
-  return await installFirst({ ...options, runtimeHome: home }, tried);
+  const failures: Failures = { tried, refused: false };
+  const runtime = await installFirst({ ...options, runtimeHome: home }, failures);
+  if (runtime !== null) return runtime;
+  const reasons = tried.map((reason) => `${reason}. `).join("");
+  throw new AppError(
+    "runtime_missing",
+    `Cannot find or install llama-server. ${reasons}${BY_HAND}`,
+    { values: { sources: options.sources.map((source) => source.name).join(", ") } },
+  );
 }
 
 /**
  * From the first source that has a build which runs, beside those that are there; one of the same name
- * that runs is kept as it is. Throws as `findOrInstallRuntime`.
+ * that runs is kept as it is. Throws `runtime_refused` where a build did not run, `download_failed`
+ * where none came.
  */
 export async function installBeside(options: FindOrInstallOptions): Promise<Runtime> {
   const { home, lock } = await openHome(options);
   using _lock = lock;
-  return await installFirst({ ...options, runtimeHome: home }, []);
+  const failures: Failures = { tried: [], refused: false };
+  const runtime = await installFirst({ ...options, runtimeHome: home }, failures);
+  if (runtime !== null) return runtime;
+  throw new AppError(
+    failures.refused ? "runtime_refused" : "download_failed",
+    `Cannot install this build of llama.cpp: ${failures.tried.join(". ")}. ` +
+      "What is here is as it was",
+    { values: failures.refused ? { reason: "unusable" } : {} },
+  );
+}
+
+interface Failures {
+  /** A sentence each. */
+  tried: string[];
+  /** A build came, and was not kept. */
+  refused: boolean;
 }
 
 /** The runtime home, ours alone until `lock` is disposed, without what a dead process left. */
@@ -140,34 +163,32 @@ async function openHome(
   }
 }
 
-async function installFirst(options: FindOrInstallOptions, tried: string[]): Promise<Runtime> {
+async function installFirst(
+  options: FindOrInstallOptions,
+  failures: Failures,
+): Promise<Runtime | null> {
   for (const source of options.sources) {
     const unsuitable = await source.unsuitable();
     if (unsuitable !== null) {
-      tried.push(`Source "${source.name}": ${unsuitable}`);
+      failures.tried.push(`Source "${source.name}": ${unsuitable}`);
       continue;
     }
-    const runtime = await installFrom(source, options, tried);
+    const runtime = await installFrom(source, options, failures);
     if (runtime !== null) return runtime;
   }
-  const reasons = tried.map((reason) => `${reason}. `).join("");
-  throw new AppError(
-    "runtime_missing",
-    `Cannot find or install llama-server. ${reasons}${BY_HAND}`,
-    { values: { sources: options.sources.map((source) => source.name).join(", ") } },
-  );
+  return null;
 }
 
 async function installFrom(
   source: InstallSource,
   options: FindOrInstallOptions,
-  tried: string[],
+  failures: Failures,
 ): Promise<Runtime | null> {
   const { runtimeHome, log, signal } = options;
   const workFolder = await makeWorkFolder(runtimeHome);
   const fail = (error: unknown) => {
     signal.throwIfAborted();
-    tried.push(`Source "${source.name}": ${messageOf(error)}`);
+    failures.tried.push(`Source "${source.name}": ${messageOf(error)}`);
     log.warn("Cannot install llama.cpp", { source: source.name, reason: messageOf(error) });
   };
   const context: InstallContext = {
@@ -186,6 +207,7 @@ async function installFrom(
         log.info("Installed llama.cpp", { name, verified, version: runtime.version });
         return runtime;
       } catch (error) {
+        failures.refused = true;
         fail(error);
       }
     }

@@ -6,9 +6,9 @@ import { removeIfThere, writeAll } from "../durable_write.ts";
 import { unpackArchive } from "./archive.ts";
 import { ownLoader, setInterpreter } from "./elf_interpreter.ts";
 import { type EmbeddedRuntime, RUNTIME_ARCHIVE, RUNTIME_RECORD } from "./embedded_runtime.ts";
-import { SERVER_FILE } from "./server_file.ts";
 import type { InstallContext, InstallSource, PreparedBuild } from "./install.ts";
 import { fileBeside } from "./program_files.ts";
+import { SERVER_FILE } from "./server_file.ts";
 
 export interface EmbeddedOptions {
   /** Folder with the archive and its record; by default that of the program's scripts. */

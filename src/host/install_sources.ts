@@ -5,7 +5,7 @@ import type { InstallSource } from "./install.ts";
 
 export interface SourcesWanted {
   /** The release API or a mirror of it. */
-  releaseApi: string;
+  releaseApi?: string;
   /** One kind of build of the project's own; default: what runs on any computer of this kind. */
   variant?: string | undefined;
   release?: "pinned" | "latest" | undefined;
@@ -16,7 +16,9 @@ export interface SourcesWanted {
  * What this program carries first; then the project's own release builds, and where they cannot be
  * reached, the distribution's packages.
  */
-export function installSources({ releaseApi, ...wanted }: SourcesWanted): InstallSource[] {
+export function installSources(
+  { releaseApi, ...wanted }: SourcesWanted = {},
+): InstallSource[] {
   const github = loadedLate(
     "github",
     async () =>

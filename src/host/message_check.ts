@@ -52,6 +52,7 @@ const LAUNCH = object<HostCalls["start"]["params"]["launch"]>({
   chatTemplate: orNull(ARGUMENT),
   loraPaths: listOf(PATH, 1_024),
   draftModelPath: orNull(PATH),
+  memoryBytes: orNull(finite()),
   extraArgs: listOf(ARGUMENT, 4_096),
 });
 
@@ -78,8 +79,8 @@ const PARAMS: { readonly [K in HostCallName]: Form<HostCalls[K]["params"]> } = {
   runtimes: object<Record<never, never>>({}),
   // Names and variants are held against lists by runtimes.ts.
   installRuntime: object({ variant: orNull(WORD), latest: flag(), unverified: flag() }),
-  useRuntime: object({ name: WORD }),
-  removeRuntime: object({ name: WORD }),
+  useRuntime: object({ build: WORD }),
+  removeRuntime: object({ build: WORD }),
   departed: object({
     connections: listOf(
       object({ id: NUMBER, localPort: PORT, remoteAddress: WORD, remotePort: PORT }),

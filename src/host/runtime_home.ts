@@ -41,6 +41,9 @@ export const RECORD = "runtime.json";
 // folder.
 export const UNFINISHED = "runtime.unfinished";
 const WORK_FOLDER = /^\.partial-[0-9a-f]{32}$/;
+/** What a process that died left of a small file; a living one is done with it at once. */
+const UNWRITTEN = /^(use|probes)\.json\.[0-9a-f]{12}\.tmp$/;
+const UNWRITTEN_MS = 60_000;
 const LOCK_POLL_MS = 100;
 
 /** A folder's name in the runtime home: never one that leads elsewhere. */
@@ -119,6 +122,14 @@ export async function removeLeftovers(runtimeHome: string): Promise<string[]> {
     } else {
       await Deno.remove(folder, { recursive: true });
     }
+    removed.push(name);
+  }
+  for await (const { name, isFile } of Deno.readDir(runtimeHome)) {
+    if (!isFile || !UNWRITTEN.test(name)) continue;
+    const path = join(runtimeHome, name);
+    const { mtime } = await Deno.lstat(path);
+    if (Date.now() - (mtime?.getTime() ?? 0) < UNWRITTEN_MS) continue;
+    await removeIfThere(path);
     removed.push(name);
   }
   return removed;

@@ -13,7 +13,7 @@ export interface RuntimeKeeperOptions {
   onChange(runtime: RuntimeInfo): void;
 }
 
-export class RuntimeKeeper {
+export class RuntimeKeeper implements AsyncDisposable {
   readonly #options: RuntimeKeeperOptions;
   #finding: Promise<Runtime> | null = null;
   #info: RuntimeInfo = UNKNOWN_RUNTIME;
@@ -45,6 +45,11 @@ export class RuntimeKeeper {
     if (this.#info.phase === "failed" && options.retry) this.#finding = null;
     this.#finding ??= this.#find();
     return this.#finding;
+  }
+
+  /** An installation that was told to end takes its work folder with it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#finding?.catch(() => {});
   }
 
   async #find(): Promise<Runtime> {

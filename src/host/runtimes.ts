@@ -26,7 +26,7 @@ import { SERVER_FILE } from "./server_file.ts";
 
 export interface RuntimesOptions extends Omit<FindOrInstallOptions, "onProgress" | "sources"> {
   guard: BuildGuard;
-  keeper: Pick<RuntimeKeeper, "current" | "again">;
+  keeper: Pick<RuntimeKeeper, "current" | "again" | "info">;
   /** The programs of all processes that run now. */
   running(): readonly string[];
   facts(): Promise<OfferFacts>;
@@ -48,9 +48,10 @@ const FACTS_MS = 10_000;
 
 type Row = InstalledRuntime & Candidate & { isWhole: boolean };
 
-export class Runtimes {
+export class Runtimes implements AsyncDisposable {
   readonly #options: RuntimesOptions;
   #job: RuntimeJob | null = null;
+  #running: Promise<void> = Promise.resolve();
   #known: { atMs: number; facts: Promise<OfferFacts> } | null = null;
   /** Changes wait for each other: each sees what the one before left. */
   #turn: Promise<unknown> = Promise.resolve();
@@ -100,7 +101,7 @@ export class Runtimes {
         error: null,
       };
       this.#job = job;
-      void this.#run(job, { offer, latest: params.latest });
+      this.#running = this.#run(job, { offer, latest: params.latest });
     });
   }
 
@@ -192,7 +193,9 @@ export class Runtimes {
     } catch (error) {
       const { message, code, values } = error instanceof AppError
         ? error
-        : new AppError("runtime_missing", `Cannot install "${variant}": ${messageOf(error)}`);
+        : new AppError("runtime_refused", `Cannot install "${variant}": ${messageOf(error)}`, {
+          values: { reason: "unusable" },
+        });
       log.warn("The llama.cpp build is not installed", { variant, reason: message, runtimeHome });
       const told = { message, code, values: { ...values, variant } };
       Object.assign(job, { state: "failed", activity: null, progress: null, error: told });
@@ -253,12 +256,18 @@ export class Runtimes {
   }
 
   #refuseWhileInstalling(): void {
-    if (this.#job?.state !== "installing") return;
+    const isJob = this.#job?.state === "installing";
+    if (!isJob && this.#options.keeper.info.phase !== "installing") return;
+    const variant = isJob ? this.#job!.variant : "llama.cpp";
     throw refused("busy", {
-      message: `Cannot change the builds while "${this.#job.variant}" is installed. ` +
-        "Wait until that is done",
-      values: { variant: this.#job.variant },
+      message: `Cannot change the builds while "${variant}" is installed. Wait until that is done`,
+      values: { variant },
     });
+  }
+
+  /** An installation that was told to end takes its work folder with it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([this.#turn, this.#running]);
   }
 
   async #offers(rows: readonly Row[]): Promise<AvailableRuntime[]> {

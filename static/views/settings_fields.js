@@ -52,6 +52,7 @@ export const PLACES = [
   "runtime_home",
   "models_dirs",
   "llama_server",
+  "release_api",
   "cage",
   "hf_endpoint",
   "hf_token",
