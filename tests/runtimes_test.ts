@@ -231,6 +231,8 @@ Deno.test("What must not be is refused with what to do", async () => {
   const { t, runtimes, digests } = await withCpuBuild();
   await using _t = t;
   await refusal(runtimes.install({ ...WANTED, variant: "rocm" }), "runtime_not_found");
+  const without = t.builds({ digests });
+  match((await refusal(without.runtimes.install(WANTED))).message, /Name one of: cpu, vulkan,/);
   equal(
     (await refusal(runtimes.install({ ...WANTED, variant: "cuda-12" }))).values.reason,
     "unverified",
