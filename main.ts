@@ -1,9 +1,16 @@
 // Starts the privileged side and, through it, the server in its scope; or runs one command.
 
-import type { Desktop, ServerProcesses } from "./src/cli/command_context.ts";
+import { reachable } from "./src/addresses.ts";
+import type { Desktop, ServerProcesses, Service } from "./src/cli/command_context.ts";
 import { plainLine, plainText } from "./src/cli/plain_text.ts";
 import { ProcessTerminal } from "./src/cli/terminal.ts";
-import { loadConfig, type LoadedConfig, type ProcessInput, readProcess } from "./src/config.ts";
+import {
+  forgetServeAddress,
+  loadConfig,
+  type LoadedConfig,
+  type ProcessInput,
+  readProcess,
+} from "./src/config.ts";
 import { AppError, messageOf } from "./src/errors.ts";
 
 class Program {
@@ -25,6 +32,7 @@ class Program {
     const loaded = loadConfig(this.#input);
     const { name } = loaded.command;
     if (name === "serve") {
+      if (!loaded.explicit && "BrowserWindow" in Deno) return await this.#inNativeWindow(loaded);
       const desktop = await startDesktop(loaded, this.#input);
       return desktop === null ? await this.#serve(loaded) : await this.#open(loaded, desktop);
     }
@@ -36,6 +44,7 @@ class Program {
       terminal: this.#terminal,
       servers: serverProcesses(loaded),
       desktop: desktopOf(loaded, this.#input),
+      service: serviceOf(loaded, this.#input),
       cwd: this.#input.cwd,
     });
   }
@@ -54,6 +63,29 @@ class Program {
     this.#terminal.out(`ZombieCoder is already running at ${other.address}\n`);
     await desktop.show(other.address);
     return 0;
+  }
+
+  /** Within what `deno desktop` made: the window shows the page of the server that runs, or ours. */
+  async #inNativeWindow(loaded: LoadedConfig): Promise<number> {
+    const { leadTo } = await import("./src/host/desktop/native_window.ts");
+    const { serveOrFind } = await import("./src/host/detached_server.ts");
+    const page = Promise.withResolvers<string>();
+    await using leading = leadTo(page.promise);
+    forgetServeAddress();
+    try {
+      const resolve = (address: string) => page.resolve(reachable(address));
+      const other = await serveOrFind(loaded.config.home, () => this.#serve(loaded, resolve));
+      if (typeof other === "number") return other;
+      resolve(other.address);
+      await leading.finished;
+      return 0;
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      // The window is the only one to be told.
+      page.reject(error);
+      await leading.finished;
+      return 1;
+    }
   }
 
   async #serve(
@@ -126,6 +158,16 @@ function desktopOf({ config }: LoadedConfig, places: ProcessInput): Desktop {
       const { showPage } = await import("./src/host/desktop/desktop.ts");
       return await showPage(address, { ...config, places });
     },
+  };
+}
+
+function serviceOf(loaded: LoadedConfig, process: ProcessInput): Service {
+  const host = () => import("./src/host/service/service.ts");
+  const options = { loaded, process, program: import.meta.url };
+  return {
+    install: async () => (await host()).installService(options),
+    remove: async () => (await host()).removeService(options),
+    status: async () => (await host()).serviceStatus(options),
   };
 }
 

@@ -28,6 +28,7 @@ export type ToolName =
   | "zsh"
   | "fish"
   | "chromium"
+  | "bwrap"
   | "Xvfb"
   | "xdotool"
   | "xwininfo";
@@ -53,6 +54,7 @@ const TOOLS: Readonly<Record<ToolName, ToolFacts>> = {
     versionFlag: "--version",
     version: /promtool, version [^\s]+/,
   },
+  bwrap: { package: "bubblewrap", versionFlag: "--version", version: /bubblewrap [\d.]+/ },
   tmux: { package: "tmux", versionFlag: "-V", version: /tmux [^\s]+/ },
   zsh: {
     package: "zsh",

@@ -95,8 +95,16 @@ export interface SystemInfo {
   disk: { free_bytes: number | null };
   os: OsInfo | null;
   runtime: Omit<RuntimeInfo, "error"> & { error: ErrorBody | null };
-  cage: { mode: string; active: string | null };
+  cage: CageInfo;
   version: string;
+}
+
+/** The cage of the system around each instance. */
+export interface CageInfo {
+  mode: "auto" | "require" | "off";
+  active: "bubblewrap" | "landlock" | "sandbox-exec" | null;
+  /** Why none or only a weaker one holds, and what to do; null where the best holds, or none was asked for yet. */
+  reason: string | null;
 }
 
 /** What the server's Worker was given: Deno permissions, the lists by exact paths and addresses. */

@@ -117,6 +117,11 @@ export const COMMANDS: readonly Command[] = [
     ],
   }),
   command("scope", "Print what the server may do, and what it lacks", { switches: [JSON_FLAG] }),
+  command("service", "Start the server when you log in, or no longer", {
+    usage: "[install | remove | status]",
+    words: [0, 1],
+    switches: [JSON_FLAG],
+  }),
   command("completions", "Print a script that completes commands and models", {
     usage: "bash|zsh|fish",
     words: [1, 1],

@@ -23,6 +23,7 @@ import { nearest } from "./nearest.ts";
 import type { Setting } from "./setting.ts";
 import { SETTINGS } from "./settings.ts";
 
+export type { ParsedArguments } from "./arguments.ts";
 export type { Config } from "./config_type.ts";
 
 /** What this process was started with. */
@@ -98,6 +99,14 @@ const OTHER_VARIABLES = [
 ];
 
 /**
+ * Where the first server of a native window's thread listens. Each thread's first one would, and the
+ * server's has an address of its own.
+ */
+export function forgetServeAddress(): void {
+  Deno.env.delete("DENO_SERVE_ADDRESS");
+}
+
+/**
  * Reads the settings file and an API key file, and nothing else of this machine that `options` does
  * not hold. `serve` sets a settings file aside that cannot be read.
  *
@@ -158,7 +167,11 @@ function environmentOf(
   return own === undefined || own.trim() === "" ? undefined : own;
 }
 
-function absolutePath(path: string, options: LoadOptions): string {
+/** `~` and what is relative as it was meant where the program was started. */
+export function absolutePath(
+  path: string,
+  options: Pick<LoadOptions, "homeDir" | "cwd" | "os">,
+): string {
   const { homeDir, cwd, os } = options;
   const { resolve } = pathsOf(os);
   if (!/^~(?:$|[\\/])/.test(path)) return resolve(cwd, path);

@@ -1,6 +1,6 @@
 // Composition root inside the scope: makes the parts, listens, drains. Runs in a Worker.
 
-import type { HostReading, RuntimeInfo } from "./api_types.ts";
+import type { CageInfo, HostReading, RuntimeInfo } from "./api_types.ts";
 import type { Config } from "./config_type.ts";
 import { AppError, messageOf } from "./errors.ts";
 import { ApiKeys } from "./gateway/api_keys.ts";
@@ -70,6 +70,7 @@ async function startServer(init: Init, post: (message: ToHost) => void) {
   await using stack = new AsyncDisposableStack();
   let config = init.config;
   let runtime: RuntimeInfo = UNKNOWN_RUNTIME;
+  let cage: CageInfo = { mode: config.cage, active: null, reason: null };
   let port = 0;
   const logTail = new LogTail();
   const log = createLog({
@@ -85,6 +86,10 @@ async function startServer(init: Init, post: (message: ToHost) => void) {
     post,
     onRuntime: (info) => {
       runtime = info;
+      parts.events.emitSystem();
+    },
+    onCage: (info) => {
+      cage = info;
       parts.events.emitSystem();
     },
     onReading: (reading: HostReading) => {
@@ -157,6 +162,7 @@ async function startServer(init: Init, post: (message: ToHost) => void) {
     boot: init.boot,
     port: () => port,
     runtime: () => runtime,
+    cage: () => cage,
     requests: new Requests(events, metrics),
     log: log.for("gateway"),
     logTail,

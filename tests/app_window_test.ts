@@ -3,8 +3,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { runningServer } from "../src/host/detached_server.ts";
-import { assertOneLine, cli } from "./support/cli.ts";
+import { assertOneLine, cli, spawnCli } from "./support/cli.ts";
 import { type DesktopUser, desktopUser, killNow } from "./support/desktop_user.ts";
+import { listeningPorts } from "./support/listening_ports.ts";
 import { startProgram } from "./support/program.ts";
 import { until } from "./support/server_process.ts";
 
@@ -41,6 +42,14 @@ async function evaluate(user: DesktopUser, expression: string): Promise<unknown>
 
 async function closeWindow(user: DesktopUser): Promise<void> {
   await user.screen.press((await window(user)).id, "ctrl+w");
+}
+
+async function killAllBut(user: DesktopUser, pid: number): Promise<void> {
+  await until(() => {
+    const others = user.processes().filter((each) => each !== pid);
+    for (const each of others) killNow(each);
+    return others.length === 0;
+  }, WAIT_MS);
 }
 
 Deno.test("app opens one window without tabs, and a second start brings it to the front", async () => {
@@ -104,8 +113,13 @@ Deno.test("When its window is closed or its browser dies, nothing is left but th
   const again = await user.zombiecoder("app");
   assert.deepEqual([again.code, again.stdout], [0, `Opened ${addressOf(user)}\n`], again.stderr);
   await window(user);
-  for (const each of user.processes()) if (each !== pid) killNow(each);
-  await until(isAlone, WAIT_MS);
+  await killAllBut(user, pid);
+  // One that is killed while it opens the window holds nobody up.
+  const killed = spawnCli(["app"], { env: user.env });
+  await until(() => user.processes().some((each) => each !== pid && each !== killed.pid), WAIT_MS);
+  killed.kill("SIGKILL");
+  await killed.output();
+  await killAllBut(user, pid);
   const third = await user.zombiecoder("app", "--json");
   const expected = { address: addressOf(user), shown: "opened" };
   assert.deepEqual([third.code, JSON.parse(third.stdout)], [0, expected], third.stderr);
@@ -132,6 +146,30 @@ Deno.test("Four starts at once open one window; it follows a server that is star
     const [page, ...others] = await user.pages();
     return others.length === 0 && page!.url.startsWith(address);
   }, WAIT_MS);
+});
+
+Deno.test("The window's browser listens nowhere, and another user can read nothing of how it is reached", async () => {
+  await using user = await desktopUser("user");
+  const flags = user.env.ZOMBIE_APP_BROWSER_FLAGS!.replace(/--remote-debugging-port=\S+/, "");
+  const env = { ...user.env, ZOMBIE_APP_BROWSER_FLAGS: flags };
+  for (const said of [/^Opened /, /^Brought to the front: /]) {
+    const { code, stdout, stderr } = await cli(["app"], { env });
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, said);
+  }
+  const { pid, address } = runningServer(user.home)!;
+  assert.ok(listeningPorts(pid).includes(Number(new URL(address).port)));
+  const browser = user.processes().filter((each) => each !== pid);
+  assert.ok(browser.length > 2);
+  assert.deepEqual(browser.flatMap(listeningPorts), []);
+  const [folder] = [...Deno.readDirSync(join(user.runtimeHome, "app"))];
+  for (const name of ["in", "out"]) {
+    const path = join(user.runtimeHome, "app", folder!.name, name);
+    assert.deepEqual([Deno.statSync(path).isFifo, Deno.statSync(path).mode! & 0o777], [
+      true,
+      0o600,
+    ]);
+  }
 });
 
 Deno.test("Without such a browser the user's own is told the address; without any, app says so", async () => {

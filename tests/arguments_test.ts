@@ -7,7 +7,7 @@ import { SETTINGS } from "../src/settings.ts";
 
 const COMMAND_NAMES =
   "serve, run, list, ps, load, stop, pull, search, import, rm, show, logs, keys, config, doctor, " +
-  "connect, app, completions, version, help";
+  "connect, app, runtime, scope, service, completions, version, help";
 
 Deno.test("parseArguments() finds the command before, between and after flags", () => {
   const table: [args: string[], command: string, explicit: boolean][] = [

@@ -74,6 +74,8 @@ Deno.test("Every command prints JSON when asked", async () => {
   assert.deepEqual([scope!.permissions.run, scope!.missing], [false, []]);
   assert.ok(scope!.permissions.write.includes(server.home));
   for (const shell of ["bash", "zsh", "fish"]) await json("completions", shell);
+  const [service] = await json<{ installed: boolean; address: string }>("service");
+  assert.deepEqual([typeof service!.installed, service!.address], ["boolean", server.url]);
   await json("version");
   await json("help");
   // `search` with the Hub at hand is cli_pull_test.ts's, a window app_window_test.ts's.

@@ -6,7 +6,7 @@ import { createProcessProbe, TOKEN_VARIABLE } from "../src/host/probes/process_p
 import { writeTestModel } from "../src/models/hello_model.ts";
 import { Registry } from "../src/models/registry.ts";
 import { ENDLESS_MODEL } from "./support/gguf_files.ts";
-import { instancesWith } from "./support/instance_processes.ts";
+import { startedWith } from "./support/instance_processes.ts";
 import { logEntries } from "./support/log_entries.ts";
 import { isAlive } from "./support/model_processes.ts";
 import { delay, generate, MOMENTS } from "./support/moments.ts";
@@ -66,7 +66,7 @@ Deno.test(`kill -9 of the gateway at ${TRIES} random moments leaves no process a
     });
     const left = last;
     await until(() => left.every((pid) => !isAlive(pid)), 3_000);
-    assert.deepEqual(instancesWith(sockets), [], `round ${round}`);
+    assert.deepEqual(startedWith(sockets), [], `round ${round}`);
     if (round === TRIES) {
       await generate(server);
       break;
@@ -74,7 +74,7 @@ Deno.test(`kill -9 of the gateway at ${TRIES} random moments leaves no process a
     await MOMENTS[names[round % names.length]!]!(server);
     server.kill("SIGKILL");
     await server.status;
-    last = instancesWith(sockets);
+    last = startedWith(sockets);
     before += last.length;
     most = Math.max(most, last.length);
   }

@@ -13,7 +13,7 @@ interface TestEvents extends Disposable {
 function testEvents(options: EventsOptions = {}): TestEvents {
   const posted: ToHost[] = [];
   const parts: EventParts = {
-    config: () => ({ cage: "auto" }),
+    cage: () => ({ mode: "auto", active: null, reason: null }),
     version: "0.0.0",
     hardware: new Hardware(() => ({ memoryBudgetBytes: null, threads: null })),
     orchestrator: { modelsBytes: () => 5 },

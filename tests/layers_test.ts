@@ -12,6 +12,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "src/host/serve.ts",
     "src/host/detached_server.ts",
     "src/host/desktop/",
+    "src/host/service/",
     "src/cli/",
     "config",
   ],

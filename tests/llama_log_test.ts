@@ -123,6 +123,23 @@ Deno.test("LlamaLog keeps no text of a request once it is ready", async () => {
   assert.equal(seen.length, 2);
 });
 
+Deno.test("LlamaLog keeps of a refusal that there was one, not what was sent", () => {
+  const log = new LlamaLog();
+  const refusal =
+    'got exception: {"error":{"code":500,"message":"Unsupported tool type: {\\"type\\":\\"secret\\"}"}}';
+  log.take("0.00.1.000 W srv    operator(): " + refusal);
+  // Nobody was served yet: it is why the load fails.
+  assert.match(log.lastLines[0]!, /secret/);
+  log.take('cmd_child_to_router:state:{"state":"ready","payload":{}}');
+  log.take("0.00.2.000 W srv    operator(): " + refusal);
+  log.take('0.00.3.000 E srv    parse: what is wrong is { "prompt": "secret" }');
+  assert.deepEqual(log.lastLines.slice(-2), [
+    "0.00.2.000 W srv    operator(): got exception: (what a request held is not kept)",
+    "0.00.3.000 E srv    parse: what is wrong is (what a request held is not kept)",
+  ]);
+  assert.doesNotMatch(log.lastError!, /secret/);
+});
+
 Deno.test("LlamaLog is not made to load again by a line of its log", async () => {
   const log = logOf(await fixtureLines("good_start"));
   log.take('cmd_child_to_router:state:{"state":"loading","payload":{}}');

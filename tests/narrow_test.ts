@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
-import type { ScopeInfo, SystemInfo } from "../src/api_types.ts";
+import type { HostReading, ScopeInfo, SystemInfo } from "../src/api_types.ts";
 import type { Config } from "../src/config.ts";
 import { type IsGranted, scopeWithin } from "../src/host/rights.ts";
 import { serverGrants, serverScope } from "../src/host/scope.ts";
@@ -22,6 +22,7 @@ const CONFIG = {
   port: 8_001,
   runtimePorts: { first: 8_080, last: 8_082 },
   llamaServer: null,
+  releaseApi: "https://api.github.com",
   hfEndpoint: "https://huggingface.co",
   downloadHosts: [],
   proxy: null,
@@ -71,6 +72,31 @@ Deno.test("scopeWithin() gives nothing where all is refused", () => {
   const { permissions, missing } = within(() => false);
   assert.deepEqual([permissions.read, permissions.write, permissions.net], [[], [], []]);
   assert.ok(missing.length > 10);
+});
+
+Deno.test("Every probe bears to be refused everything, and then knows nothing", async () => {
+  const worker = new Worker(import.meta.resolve("./support/refused_probes_worker.ts"), {
+    type: "module",
+    deno: { permissions: "none" },
+  } as WorkerOptions);
+  const { promise, resolve } = Promise.withResolvers<Record<string, unknown>>();
+  worker.onmessage = ({ data }) => resolve(data);
+  worker.postMessage("begin");
+  const answers = await promise;
+  worker.terminate();
+  for (const family of ["linux", "darwin", "windows"]) {
+    const { reading, ...rest } = answers[family] as { reading: HostReading };
+    assert.deepEqual(rest, { times: null, boot: "", process: null, found: [], departed: [] });
+    const { cpu, memory, gpus, os, ...others } = reading;
+    assert.deepEqual(memory, { total_bytes: null, available_bytes: null }, family);
+    assert.deepEqual([gpus, others], [[], { cpu_quota_cores: null, disk_free_bytes: null }]);
+    assert.deepEqual([cpu.model, cpu.physical_cores, cpu.features, cpu.usage], [
+      ...[null, null],
+      [],
+      null,
+    ]);
+    assert.deepEqual([os!.family, os!.name, os!.kernel, os!.container], [family, null, null, null]);
+  }
 });
 
 interface Narrow {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import type { LeftoverProcess } from "../src/host/messages.ts";
 import {
+  isFirstInside,
   LinuxProcessProbe,
   parseProcStat,
   parseStatusRss,
@@ -72,7 +73,7 @@ Deno.test("parseProcStat() is not misled by the name of the program", () => {
   for (const name of ["sleep", "a b", "a) b", ") Z 1 2 (", "((()", "x)\nS 9 9"]) {
     assert.deepEqual(
       parseProcStat(`42 (${name}) ${rest}`),
-      { state: "S", startTime: "987654" },
+      { state: "S", parent: 1, startTime: "987654" },
       name,
     );
   }
@@ -91,6 +92,22 @@ Deno.test("parseStatusRss() adds the three parts, else takes VmRSS, else knows n
   );
   assert.equal(parseStatusRss("VmRSS:\t      99 kB\n"), 99 * 1024);
   assert.equal(parseStatusRss("Name:\tkthreadd\nState:\tS (sleeping)\n"), null);
+});
+
+Deno.test("isFirstInside() knows the first process of a namespace of its own", () => {
+  const table: [string, boolean][] = [
+    ["NSpid:\t4711\t1", true],
+    ["NSpid:\t4711\t12\t1", true],
+    ["NSpid:\t4711\t2", false],
+    ["NSpid:\t4711\t11", false],
+    ["NSpid:\t1", false],
+    ["NSpid:\t4711", false],
+    ["NStgid:\t4711\t1", false],
+    ["", false],
+  ];
+  for (const [line, expected] of table) {
+    assert.equal(isFirstInside(`Name:\tx\n${line}\nVmRSS:\t1 kB\n`), expected, line);
+  }
 });
 
 Deno.test("tokenIn() wants the whole name and 32 hex digits", () => {

@@ -131,15 +131,15 @@ Deno.test("start() gives a process nothing of our own environment", async () => 
 });
 
 Deno.test("start() refuses a program that is not there, and a number that is taken", async () => {
-  await using children = new Children({ setpriv: null, setsid: null });
+  await using children = new Children({ setpriv: null, setsid: null, shell: null });
   await assert.rejects(children.start({ program: "/nonexistent/llama-server" }), (error) => {
     assert.ok(error instanceof AppError);
     assert.equal(error.code, "load_failed");
     return /^Cannot start "\/nonexistent\/llama-server": /.test(error.message);
   });
   const child = await children.shell("read -r line");
-  const launchable = { program: "/bin/true", args: [], env: {} };
-  const options = { launchable, onLines() {}, onExit() {} };
+  const wanted = { program: "/bin/true", args: [], env: {} };
+  const options = { wanted, onLines() {}, onExit() {} };
   await assert.rejects(children.processes.start(child.id, options), /is taken/);
   await children.processes[Symbol.asyncDispose]();
   await assert.rejects(

@@ -4,6 +4,7 @@
 import { parseArgs } from "node:util";
 import { SHARED_BROWSER, SharedBrowser } from "./support/chromium.ts";
 import { testRuntime } from "./support/llama_server.ts";
+import { CAGE_MODES, type CageMode, pathWithBwrap, TEST_CAGE } from "./support/test_cage.ts";
 
 const COUNTS = /(\d+) passed(?: \(\d+ steps?\))? \| (\d+) failed/;
 
@@ -27,6 +28,22 @@ const ALONE = [
   "threats/17_worker_escape_test.ts",
 ];
 
+/** What must hold without a cage as well; `deno task soak` takes all that is no test of the page. */
+const WITHOUT_CAGE = [
+  "beside_test.ts",
+  "doors_test.ts",
+  "launch_test.ts",
+  "server_death_test.ts",
+  "unload_test.ts",
+];
+
+const isLinux = Deno.build.os === "linux";
+
+interface Phase {
+  cage: CageMode;
+  files: readonly string[];
+}
+
 interface Counts {
   passed: number;
   failed: number;
@@ -44,7 +61,7 @@ function testFiles(folder = "tests"): string[] {
   }).sort();
 }
 
-async function run(files: readonly string[], options: readonly string[]): Promise<Counts> {
+async function run({ cage, files }: Phase, options: readonly string[]): Promise<Counts> {
   if (files.length === 0) return { passed: 0, failed: 0 };
   await using browser = files.some((file) => file.startsWith("tests/browser/"))
     ? await SharedBrowser.start()
@@ -56,6 +73,8 @@ async function run(files: readonly string[], options: readonly string[]): Promis
     stderr: "inherit",
     env: {
       NO_COLOR: "1",
+      [TEST_CAGE]: cage,
+      ...(cage !== "off" && isLinux && { PATH: await pathWithBwrap() }),
       // One file for each core; more of them would be in each other's way.
       DENO_JOBS: String(Math.min(4, navigator.hardwareConcurrency)),
       ...(browser !== null && { [SHARED_BROWSER]: browser.endpoint }),
@@ -84,20 +103,45 @@ async function run(files: readonly string[], options: readonly string[]): Promis
   };
 }
 
+/** What needs the machine to itself comes after the rest. */
+async function runPhase(phase: Phase, options: readonly string[]): Promise<Counts[]> {
+  const isAlone = (file: string) => ALONE.some((name) => file === `tests/${name}`);
+  const part = (alone: boolean) => ({
+    ...phase,
+    files: phase.files.filter((file) => isAlone(file) === alone),
+  });
+  return [await run(part(false), [...options, "--parallel"]), await run(part(true), options)];
+}
+
+function phasesOf(named: readonly string[], cage: string | undefined): Phase[] {
+  const mode = CAGE_MODES.find((each) => each === cage) ?? (isLinux ? "require" : "auto");
+  if (named.length > 0) return [{ cage: mode, files: named }];
+  const files = testFiles();
+  const phases: Phase[] = [{ cage: mode, files }];
+  if (mode === "off") return phases;
+  const withoutPage = files.filter((file) => !file.startsWith("tests/browser/"));
+  const few = WITHOUT_CAGE.map((name) => `tests/${name}`);
+  return [...phases, { cage: "off", files: Deno.env.get("ZOMBIE_SOAK") ? withoutPage : few }];
+}
+
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     args: Deno.args,
-    options: { "trace-leaks": { type: "boolean" } },
+    options: { "trace-leaks": { type: "boolean" }, cage: { type: "string" } },
     allowPositionals: true,
   });
+  const { cage } = values;
+  if (cage !== undefined && !CAGE_MODES.some((mode) => mode === cage)) {
+    print(`Cannot use --cage "${cage}": it takes one of ${CAGE_MODES.join(", ")}\n`);
+    return 2;
+  }
   const options = values["trace-leaks"] === true ? ["--trace-leaks"] : [];
   print(`Tests use ${await testRuntime()}\n`);
-  const files = positionals.length > 0 ? positionals : testFiles();
-  const isAlone = (file: string) => ALONE.some((name) => file === `tests/${name}`);
-  const counts = [
-    await run(files.filter((file) => !isAlone(file)), [...options, "--parallel"]),
-    await run(files.filter(isAlone), options),
-  ];
+  const counts: Counts[] = [];
+  for (const phase of phasesOf(positionals, cage)) {
+    print(`Tests run with --cage ${phase.cage}\n`);
+    counts.push(...await runPhase(phase, options));
+  }
   const passed = counts.reduce((sum, each) => sum + each.passed, 0);
   const failed = counts.reduce((sum, each) => sum + each.failed, 0);
   print(`${passed} passed, ${failed} failed\n`);

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { writeTestModel } from "../src/models/hello_model.ts";
 import { crash, CRASHING } from "./support/crashes.ts";
 import { ENDLESS_MODEL } from "./support/gguf_files.ts";
-import { instancesWith } from "./support/instance_processes.ts";
+import { instancesWith, startedWith } from "./support/instance_processes.ts";
 import { isAlive } from "./support/model_processes.ts";
 import { generate, MOMENTS } from "./support/moments.ts";
 import { type ServerProcess, startServer, until } from "./support/server_process.ts";
@@ -40,7 +40,7 @@ Deno.test("A server that dies of an uncaught error is back within a second, with
     await until(() => answers(server), 3_000);
     const backMs = performance.now() - startedMs;
     assert.ok(backMs < 1_000, `${word}: ${Math.round(backMs)} ms`);
-    assert.deepEqual(instancesWith(sockets), []);
+    assert.deepEqual(startedWith(sockets), []);
     await generate(server);
     const after = await server.json<{ id: string; port: number }[]>("/admin/models");
     assert.equal(after.find(({ id }) => id === "hello")!.port, door, "the door is free again");

@@ -27,11 +27,38 @@ export interface Desktop {
   show(address: string): Promise<"opened" | "front" | "browser">;
 }
 
+export interface ServiceState {
+  /** It starts with its user. */
+  readonly enabled: boolean;
+  readonly running: boolean;
+  /** The file that it consists of; null where it is none. */
+  readonly path: string | null;
+}
+
+/** The server as a service of this user; how a system does that is the host's. */
+export interface Service {
+  /**
+   * `started` is false where a server runs already; `address` null where it is not ready yet; `leftOut`
+   * names what the service goes without. Throws where the system will not.
+   */
+  install(): Promise<{
+    readonly status: ServiceState;
+    readonly started: boolean;
+    readonly address: string | null;
+    readonly leftOut: readonly string[];
+  }>;
+  /** False where none is installed. */
+  remove(): Promise<boolean>;
+  /** Null where none is installed. */
+  status(): Promise<ServiceState | null>;
+}
+
 export interface CommandContext {
   readonly loaded: LoadedConfig;
   readonly terminal: Terminal;
   readonly servers: ServerProcesses;
   readonly desktop: Desktop;
+  readonly service: Service;
   /** The folder from which relative paths count. */
   readonly cwd: string;
 }

@@ -1,6 +1,6 @@
 // What `doctor` looks at through a running server, one thing after the other.
 
-import type { ModelRow, SettingRow, SystemInfo } from "../api_types.ts";
+import type { CageInfo, ModelRow, SettingRow, SystemInfo } from "../api_types.ts";
 import type { Config } from "../config_type.ts";
 import { AppError } from "../errors.ts";
 import { sizeText } from "./amounts.ts";
@@ -110,11 +110,25 @@ function diskVerdict({ disk }: SystemInfo, home: string): Verdict {
   ];
 }
 
+const CAGE_WORDS: Readonly<Record<NonNullable<CageInfo["active"]>, string>> = {
+  bubblewrap: "bubblewrap: each sees its own files, no network and no other program",
+  landlock: "Landlock: each reads its own files alone, without network",
+  "sandbox-exec": "sandbox-exec: each reads its own files alone, without network",
+};
+
 function cageVerdict({ cage }: SystemInfo): Verdict {
-  if (cage.active !== null) return ["ok", `Models run in a cage of the system (${cage.active})`];
-  if (cage.mode === "off") return ["ok", "Switched off with --cage off"];
-  return ["warning", "Models run without a cage", "Load only models whose source you trust"];
+  const { mode, active, reason } = cage;
+  if (mode === "off") return ["ok", "Switched off with --cage off"];
+  if (active !== null) {
+    const finding = `Models run in a cage, ${CAGE_WORDS[active]}`;
+    return reason === null ? ["ok", finding] : ["warning", finding, reason];
+  }
+  const [why, remedy] = split(reason ?? "None was looked for yet", TRUST);
+  if (mode === "require") return ["broken", `No model is loaded without a cage: ${why}`, remedy];
+  return ["warning", `Models run without a cage: ${why}`, remedy];
 }
+
+const TRUST = "Load only models whose source you trust";
 
 async function portsVerdict(client: ServerClient, failure: AppError | null): Promise<Verdict> {
   const { port } = new URL(client.address);

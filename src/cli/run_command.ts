@@ -58,6 +58,9 @@ const COMMANDS: Readonly<Record<string, () => Promise<RunCommand>>> = {
   async scope() {
     return (await import("./scope.ts")).printScope;
   },
+  async service() {
+    return (await import("./service.ts")).manageService;
+  },
   async completions() {
     return (await import("./completions.ts")).printCompletions;
   },

@@ -104,8 +104,7 @@ function netLines(net: readonly string[]): string[] {
   return [...lines, `its models, on ${count} in ${folder}`];
 }
 
-function cageLines(cage: ScopeInfo["cage"] & { reason?: string | null }): string[] {
-  const holds = cage.active === null ? "none" : `${cage.active} (--cage ${cage.mode})`;
-  const { reason } = cage;
-  return reason === undefined || reason === null ? [holds] : [holds, reason];
+function cageLines({ mode, active, reason }: ScopeInfo["cage"]): string[] {
+  const holds = active === null ? "none" : `${active} (--cage ${mode})`;
+  return reason === null ? [holds] : [holds, reason];
 }

@@ -89,6 +89,7 @@ function trialLaunch(
     chatTemplate: settings.chat_template,
     loraPaths: settings.lora.map(absolute),
     draftModelPath: settings.draft_model === null ? null : absolute(settings.draft_model),
+    memoryBytes: null,
     extraArgs: settings.extra_args,
   };
 }

@@ -4,6 +4,7 @@ import { type Context, Hono } from "@hono/hono";
 import { AppError } from "../errors.ts";
 import type { Entry } from "../orchestrator/entry.ts";
 import { findModel } from "./find_model.ts";
+import { foreignLinkRefused, isForeignLink } from "./foreign_link.ts";
 import type { GatewayEnv } from "./gateway_env.ts";
 import { type LogChoice, logLines, logTextStream } from "./log_text.ts";
 import type { Parts } from "./parts.ts";
@@ -88,8 +89,7 @@ function idsOf(orchestrator: Parts["orchestrator"]): Set<string> {
   return new Set([...orchestrator.entries()].map((entry) => entry.model.id));
 }
 
-// A GET that changes something is llama-swap's; a link or an image on somebody's page must not be
-// one. Scripts send neither header, and what is typed into the address bar has the site `none`.
+// A GET that changes something is llama-swap's.
 function checkUnloadByGet(c: Context<GatewayEnv>): void {
   const { method, headers } = c.req.raw;
   if (method === "POST") return;
@@ -98,15 +98,8 @@ function checkUnloadByGet(c: Context<GatewayEnv>): void {
       values: { method, allow: "GET, POST" },
     });
   }
-  const site = headers.get("sec-fetch-site");
-  if (!headers.has("origin") && (site === null || site === "same-origin" || site === "none")) {
-    return;
-  }
-  throw new AppError(
-    "origin_not_allowed",
-    "Cannot unload because of a link on another page. Send POST /unload",
-    { values: { origin: headers.get("origin"), flag: "--origins" } },
-  );
+  if (!headers.has("origin") && !isForeignLink(c.req.raw)) return;
+  throw foreignLinkRefused(c.req.raw, { what: "unload", instead: "Send POST /unload" });
 }
 
 function logText(parts: Parts): string {

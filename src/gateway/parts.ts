@@ -1,6 +1,6 @@
 // All that the gateway's routes work with, made by `server.ts` and passed in.
 
-import type { RuntimeInfo, ScopeInfo } from "../api_types.ts";
+import type { CageInfo, RuntimeInfo, ScopeInfo } from "../api_types.ts";
 import type { Config } from "../config.ts";
 import type { Hardware } from "../hardware/hardware.ts";
 import type { Log } from "../log.ts";
@@ -52,6 +52,7 @@ export interface Parts {
   keys: ApiKeys;
   orchestrator: Orchestrator;
   runtime(): RuntimeInfo;
+  cage(): CageInfo;
   events: Events;
   requests: Requests;
   metrics: Metrics;

@@ -144,7 +144,11 @@ const RUNTIME = shapeOf<RuntimeInfo>({
   error: orNull(named("Error")),
 });
 
-const CAGE = shapeOf<SystemInfo["cage"]>({ mode: TEXT, active: orNull(TEXT) });
+const CAGE = shapeOf<SystemInfo["cage"]>({
+  mode: TEXT,
+  active: orNull(TEXT),
+  reason: orNull(TEXT),
+});
 
 const NEVER = described(FLAG, "Always false");
 

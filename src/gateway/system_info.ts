@@ -1,12 +1,11 @@
 // GET /admin/system and the `system` event: this machine, its memory, its llama.cpp. Unknown is null.
 
-import type { CpuInfo, RuntimeInfo, SystemInfo } from "../api_types.ts";
-import type { Config } from "../config_type.ts";
+import type { CageInfo, CpuInfo, RuntimeInfo, SystemInfo } from "../api_types.ts";
 import type { Hardware } from "../hardware/hardware.ts";
 import type { Orchestrator } from "../orchestrator/orchestrator.ts";
 
 export interface SystemParts {
-  config(): Pick<Config, "cage">;
+  cage(): CageInfo;
   version: string;
   hardware: Pick<Hardware, "snapshot">;
   orchestrator: Pick<Orchestrator, "modelsBytes">;
@@ -24,7 +23,6 @@ const UNKNOWN_CPU: CpuInfo = {
 /** As the last reading says; it asks nobody. */
 export function systemInfo(parts: SystemParts): SystemInfo {
   const { reading, totalBytes, availableBytes, budgetBytes } = parts.hardware.snapshot();
-  const { cage } = parts.config();
   return {
     cpu: reading?.cpu ?? UNKNOWN_CPU,
     memory: {
@@ -37,7 +35,7 @@ export function systemInfo(parts: SystemParts): SystemInfo {
     disk: { free_bytes: reading?.disk_free_bytes ?? null },
     os: reading?.os ?? null,
     runtime: parts.runtime(),
-    cage: { mode: cage, active: null },
+    cage: parts.cage(),
     version: parts.version,
   };
 }

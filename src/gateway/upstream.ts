@@ -4,6 +4,7 @@
 import { type Context, Hono } from "@hono/hono";
 import { AppError } from "../errors.ts";
 import { findModel } from "./find_model.ts";
+import { foreignLinkRefused, isForeignLink } from "./foreign_link.ts";
 import { forward } from "./forward.ts";
 import type { GatewayEnv } from "./gateway_env.ts";
 import { parseJson, readBody } from "./json_body.ts";
@@ -39,6 +40,14 @@ export async function forwardNative(
   target: { name: string; path: string },
 ): Promise<Response> {
   checkOffered(target.path);
+  const request = context.req.raw;
+  // It loads the model. A page whose origin is allowed says who it is.
+  if (isForeignLink(request) && !request.headers.has("origin")) {
+    throw foreignLinkRefused(request, {
+      what: `load ${JSON.stringify(target.name)}`,
+      instead: "Open the address yourself",
+    });
+  }
   const model = await findModel(parts, target.name);
   const { method } = context.req;
   if (method === "GET" || method === "HEAD") {

@@ -1,5 +1,11 @@
-// How a llama-server is started: the one place that turns "this program with these arguments" into
-// what the system is asked to run. The OS sandbox itself belongs here too.
+// How a llama-server is started: the one place that turns "this program, these arguments, these
+// files" into what the system is asked to run. The walls themselves are bubblewrap.ts, landlock.ts
+// and sandbox_exec.ts; which of them stand here is cage_probe.ts's.
+
+import { bubblewrapWords } from "./bubblewrap.ts";
+import { filterPath, type Walls } from "./cage_view.ts";
+import { landlockWords } from "./landlock.ts";
+import { sandboxExecWords } from "./sandbox_exec.ts";
 
 /** What the system is asked to run. */
 export interface Launchable {
@@ -10,25 +16,59 @@ export interface Launchable {
   detached: boolean;
 }
 
+/** What shall run, and in which walls; none without. */
+export interface Wanted extends Omit<Launchable, "detached"> {
+  walls?: Walls | undefined;
+}
+
 export interface CageTools {
   /** Absolute path of util-linux's setpriv; null where there is none. */
   setpriv: string | null;
   /** Absolute path of util-linux's setsid; null where there is none. */
   setsid: string | null;
+  /** A shell of the system, which sets limits and opens the filter; null = neither. */
+  shell: string | null;
 }
 
-/** Which cage holds, in the words of GET /admin/system; null = none. */
-export function activeCage(): string | null {
-  return null;
-}
+const OPEN_FILES = 1_024;
+/** In blocks of 512 bytes: 64 MiB. */
+const FILE_BLOCKS = 131_072;
+/** It goes before us when memory runs out; 1000 would go before all other programs. */
+const OUT_OF_MEMORY_SCORE = 500;
+
+/**
+ * $1 is our process number where the kernel tells of our end: whoever has another parent by now was
+ * too late to be told. $2 is the filter for descriptor 3, $3 the bound on memory in KiB, $4 whether
+ * there are walls. No crash leaves prompts on the disk in any case.
+ */
+const SHELL_SCRIPT = `[ -z "$1" ] || [ "$1" = "$PPID" ] || exit 1
+ulimit -c 0
+echo ${OUT_OF_MEMORY_SCORE} 2>/dev/null >/proc/self/oom_score_adj
+if [ -n "$4" ]; then
+  ulimit -n ${OPEN_FILES}; ulimit -f ${FILE_BLOCKS}
+  [ -z "$3" ] || ulimit -d "$3"
+fi
+[ -z "$2" ] || exec 3<"$2"
+shift 4
+unset PWD OLDPWD
+exec "$@"`;
 
 /**
  * Ties the process to our life and gives it a group of its own. With its parent-death signal the
  * kernel kills it with the thread that started it, also while it loads, when it does not watch its
  * stdin yet (facts/security.md, section 6). The group keeps Ctrl-C in a terminal from reaching it.
  */
-export function caged(wanted: Omit<Launchable, "detached">, tools: CageTools): Launchable {
-  const words = [wanted.program, ...wanted.args];
+export function caged(wanted: Wanted, tools: CageTools): Launchable {
+  let words = [wanted.program, ...wanted.args];
+  const { walls } = wanted;
+  if (walls !== undefined) words = walled(words, walls);
+  if (tools.shell !== null) {
+    const watched = tools.setpriv === null ? "" : String(Deno.pid);
+    words = [
+      ...[tools.shell, "-c", SHELL_SCRIPT, "sh", watched, filterOnFd3(walls)],
+      ...[memoryKiB(walls), walls === undefined ? "" : "walls", ...words],
+    ];
+  }
   if (tools.setpriv !== null) words.unshift(tools.setpriv, "--pdeathsig", "KILL", "--");
   // Deno's own way copies the page tables of this process first: 3.5 ms against 1 (measured).
   if (tools.setsid !== null) words.unshift(tools.setsid);
@@ -36,9 +76,30 @@ export function caged(wanted: Omit<Launchable, "detached">, tools: CageTools): L
   return { program: program!, args, env: wanted.env, detached: tools.setsid === null };
 }
 
+function walled(words: readonly string[], { cage, view }: Walls): string[] {
+  switch (cage.kind) {
+    case "bubblewrap":
+      return bubblewrapWords(words, { cage, view });
+    case "landlock":
+      return landlockWords(words, { cage, view });
+    case "sandbox-exec":
+      return sandboxExecWords(words, { cage, view });
+  }
+}
+
+function filterOnFd3(walls: Walls | undefined): string {
+  if (walls?.cage.kind !== "bubblewrap") return "";
+  return filterPath(walls) ?? "";
+}
+
+function memoryKiB(walls: Walls | undefined): string {
+  const bytes = walls?.view.privateBytes ?? null;
+  return bytes === null ? "" : String(Math.ceil(bytes / 1024));
+}
+
 export function findCageTools(platform: string): CageTools {
-  if (platform !== "linux") return { setpriv: null, setsid: null };
-  return { setpriv: findTool("setpriv"), setsid: findTool("setsid") };
+  if (platform !== "linux") return { setpriv: null, setsid: null, shell: null };
+  return { setpriv: findTool("setpriv"), setsid: findTool("setsid"), shell: findTool("sh") };
 }
 
 function findTool(name: string): string | null {

@@ -120,7 +120,10 @@ export async function endServer(home: string): Promise<boolean> {
   return true;
 }
 
-async function programArgs({ program }: DetachedServerOptions): Promise<string[]> {
+/** By which Deno starts the program, as far as it was not made one with it. */
+export async function programArgs(
+  { program }: Pick<DetachedServerOptions, "program">,
+): Promise<string[]> {
   // `Deno.execPath()` is the program itself then.
   if (Deno.build.standalone) return [];
   if (isBundled()) return ["run", ...BUNDLE_FLAGS, program];

@@ -27,6 +27,17 @@ export async function ownLoader(path: string): Promise<string | null> {
   return loader === null || loader.startsWith("/lib") ? null : basename(loader);
 }
 
+/** The whole path; null for what is no such program, or not there. */
+export async function loaderOf(path: string): Promise<string | null> {
+  try {
+    using file = await Deno.open(path, { read: true });
+    return (await findInterpreter(file))?.path ?? null;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
+  }
+}
+
 /**
  * Names another loader. The new name goes to the end of the file, where the kernel reads it; what the
  * running program sees of the old one in its memory is only compared.

@@ -56,8 +56,12 @@ export function either<A, B>(first: Form<A>, second: Form<B>): Form<A | B> {
   };
 }
 
+/** A field that may be left out, or be there without a value. */
 export function optional<T>(form: Form<T>): Form<T> {
-  return { ...form, isOptional: true };
+  return {
+    isOptional: true,
+    problem: (value) => value === undefined ? null : form.problem(value),
+  };
 }
 
 export function listOf<T>(form: Form<T>, most: number): Form<T[]> {

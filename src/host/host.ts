@@ -6,22 +6,22 @@ import type { Config } from "../config.ts";
 import { AppError, messageOf } from "../errors.ts";
 import { within } from "../within.ts";
 import type { Log } from "../log.ts";
-import { activeCage, findCageTools } from "./cage.ts";
+import { findCageTools } from "./cage.ts";
 import type { BuildGuard } from "./build_check.ts";
+import type { CagePrograms } from "./cage_probe.ts";
+import type { PreparedLaunch } from "./caged_launch.ts";
 import { freePort } from "./free_port.ts";
-import { buildCommand, type LaunchCommand } from "./launch.ts";
+import { Launcher } from "./launcher.ts";
 import { type WrongMessage, wrongMessage } from "./message_check.ts";
 import type {
   HostCallName,
   HostCalls,
   ImportRoot,
   LaunchSpec,
-  Place,
   ToHost,
   ToServer,
 } from "./messages.ts";
 import { standingRoots } from "./import_roots.ts";
-import { checkModelPaths } from "./model_paths.ts";
 import { BandwidthProbe } from "./probes/bandwidth.ts";
 import { createConnectionsProbe } from "./probes/connections_probe.ts";
 import { HostProbe } from "./probes/host_probe.ts";
@@ -34,7 +34,7 @@ import type { Runtimes, RuntimesOptions } from "./runtimes.ts";
 import { serverGrants } from "./scope.ts";
 import type { ServerLock } from "./server_lock.ts";
 import { ServerWorker } from "./server_worker.ts";
-import { removeSocket, type SocketFolder } from "./socket_folder.ts";
+import type { SocketFolder } from "./socket_folder.ts";
 
 export interface HostOptions {
   config: Config;
@@ -49,18 +49,14 @@ export interface HostOptions {
   guard: BuildGuard;
   /** Where other programs keep models; none by default. */
   importRoots?: readonly ImportRoot[] | undefined;
+  /** What cages are made of. */
+  cagePrograms: CagePrograms;
   /** The module that the server runs; by default `server.ts`. */
   serverUrl?: string | undefined;
   /** A server that is silent for so long hangs. */
   heartbeatLimitMs?: number | undefined;
   /** The gateway listens: called once, however often the server starts again. */
   onReady(address: string): void;
-}
-
-interface WantedProcess {
-  program: string;
-  command: LaunchCommand;
-  place: Place;
 }
 
 const READING_INTERVAL_MS = 2_000;
@@ -79,6 +75,7 @@ export class Host implements AsyncDisposable {
   readonly #connections = createConnectionsProbe();
   readonly #processes: Processes;
   readonly #runtime: RuntimeKeeper;
+  readonly #launcher: Launcher;
   #runtimes: Promise<Runtimes> | null = null;
   readonly #server: ServerWorker;
   readonly #port: number;
@@ -96,10 +93,25 @@ export class Host implements AsyncDisposable {
   constructor(options: HostOptions) {
     this.#options = options;
     this.#failed.promise.catch(() => {});
+    const tools = startable(findCageTools(this.#platform));
     this.#processes = new Processes({
       log: options.log.for("processes"),
       probe: createProcessProbe(),
-      tools: startable(findCageTools(this.#platform)),
+      tools,
+    });
+    this.#launcher = new Launcher({
+      config: options.config,
+      log: options.log.for("processes"),
+      platform: this.#platform,
+      processes: this.#processes,
+      sockets: options.sockets,
+      tools,
+      programs: options.cagePrograms,
+      modelFolders: () => [
+        ...[options.config.home, ...options.config.modelsDirs],
+        ...standingRoots(options.importRoots ?? []),
+      ],
+      onCage: (cage) => this.#post({ type: "cage", cage }),
     });
     this.#runtime = new RuntimeKeeper({
       find: options.findRuntime,
@@ -232,15 +244,22 @@ export class Host implements AsyncDisposable {
     if (!this.#options.config.hosts.includes(name) || port !== this.#port) {
       return this.#refuse({ kind: "listening", problem: "not where it was told to", call: null });
     }
+    this.#post({ type: "cage", cage: this.#launcher.cage });
     if (this.#isReady) return this.#post({ type: "runtime", runtime: this.#runtime.info });
     this.#isReady = true;
     const address = `http://${name.includes(":") ? `[${name}]` : name}:${port}`;
     this.#options.lock.note({ address, pid: Deno.pid });
     this.#options.onReady(address);
     // Not before: what a user waits for first is the page.
-    void this.#runtime.get({ retry: false }).catch((error) => {
-      this.#options.log.warn("No runtime", { reason: messageOf(error) });
-    });
+    void this.#prepareRuntime();
+  }
+
+  async #prepareRuntime(): Promise<void> {
+    try {
+      await this.#launcher.findCage(await this.#runtime.get({ retry: false }));
+    } catch (error) {
+      this.#options.log.warn("Models cannot be loaded", { reason: messageOf(error) });
+    }
   }
 
   async #answer<K extends HostCallName>(
@@ -268,11 +287,9 @@ export class Host implements AsyncDisposable {
   readonly #calls = {
     start: async ({ id, launch }: HostCalls["start"]["params"]) => {
       const life = this.#life;
-      const { program, command, place } = await this.#command(launch);
+      const prepared = await this.#prepare(launch);
       if (life !== this.#life) throw new AppError("cancelled", "The server that asked is gone");
-      if ("socketPath" in place) removeSocket(place.socketPath);
-      return this.#processes.start(id, {
-        launchable: { program, ...command },
+      return await this.#launcher.start(id, prepared, {
         onLines: (lines) => this.#postTo(life, { type: "lines", id, lines }),
         onExit: (code, signal) => this.#postTo(life, { type: "exited", id, code, signal }),
       });
@@ -282,8 +299,8 @@ export class Host implements AsyncDisposable {
       return { exited: true };
     },
     command: async ({ launch }: HostCalls["command"]["params"]) => {
-      const { program, command } = await this.#command(launch);
-      return { commandLine: [program, ...command.args] };
+      const { wanted } = await this.#prepare(launch);
+      return { commandLine: [wanted.program, ...wanted.args] };
     },
     reading: ({ disk }: HostCalls["reading"]["params"]) => this.#read(disk),
     bandwidth: ({ threads }: HostCalls["bandwidth"]["params"]) => this.#bandwidth.read(threads),
@@ -318,28 +335,10 @@ export class Host implements AsyncDisposable {
     });
   }
 
-  async #command(launch: LaunchSpec): Promise<WantedProcess> {
+  async #prepare(launch: LaunchSpec): Promise<PreparedLaunch> {
     const runtime = await this.#runtime.get({ retry: true });
     await this.#options.guard.check(runtime);
-    const { config, sockets } = this.#options;
-    if (config.cage === "require" && activeCage() === null) {
-      throw new AppError(
-        "load_failed",
-        "Cannot load a model in a cage: there is none on this system yet. Start with --cage auto to load it without",
-        { values: { cage: config.cage } },
-      );
-    }
-    const imports = standingRoots(this.#options.importRoots ?? []);
-    checkModelPaths(launch, [config.home, ...config.modelsDirs, ...imports]);
-    const place = sockets.places[launch.place];
-    if (place === undefined) throw new AppError("invalid_request", "No such place");
-    const command = buildCommand(launch, {
-      flags: runtime.flags,
-      hasDevices: runtime.devices.length > 0,
-      place,
-      platform: this.#platform,
-    });
-    return { program: runtime.path, command, place };
+    return await this.#launcher.prepare(launch, runtime);
   }
 
   async #read(disk: boolean): Promise<HostReading> {

@@ -108,6 +108,9 @@ function checkLaunch(launch: LaunchSpec): void {
   checkInteger("batch", launch.batchTokens, 1, 2 ** 20);
   checkInteger("ubatch", launch.ubatchTokens, 1, 2 ** 20);
   checkInteger("http_threads", launch.httpThreads, 1, 1024);
+  if (launch.memoryBytes !== null) {
+    checkInteger("memory", launch.memoryBytes, 0, Number.MAX_SAFE_INTEGER);
+  }
   checkInteger("log_verbosity", launch.logVerbosity, 1, 4);
   checkInteger("cache_ram", launch.cacheRamMiB, 0, 2 ** 24);
   if (launch.gpuLayers !== "auto") checkInteger("gpu_layers", launch.gpuLayers, 0, 10_000);

@@ -52,6 +52,7 @@ const LAUNCH = object<HostCalls["start"]["params"]["launch"]>({
   chatTemplate: orNull(ARGUMENT),
   loraPaths: listOf(PATH, 1_024),
   draftModelPath: orNull(PATH),
+  memoryBytes: orNull(finite()),
   extraArgs: listOf(ARGUMENT, 4_096),
 });
 

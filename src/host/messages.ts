@@ -2,7 +2,7 @@
 // The host trusts none of it: `message_check.ts` has a form for each message and call that it takes;
 // `launch.ts`, `model_paths.ts` and `host.ts` check the values before they act on them.
 
-import type { HostReading, RuntimeInfo, RuntimeList, ScopeInfo } from "../api_types.ts";
+import type { CageInfo, HostReading, RuntimeInfo, RuntimeList, ScopeInfo } from "../api_types.ts";
 import type { Config } from "../config.ts";
 import type { AppErrorData } from "../errors.ts";
 import type { LogEntry } from "../log.ts";
@@ -65,6 +65,8 @@ export interface LaunchSpec {
   chatTemplate: string | null;
   loraPaths: string[];
   draftModelPath: string | null;
+  /** What it was planned to take of the RAM; null = unknown, its memory is then not bounded. */
+  memoryBytes: number | null;
   /** More arguments that the user set; only those on `launch.ts`'s list pass. */
   extraArgs: string[];
 }
@@ -189,6 +191,7 @@ export type ToServer =
   | { type: "lines"; id: number; lines: string[] }
   | { type: "exited"; id: number; code: number; signal: string | null }
   | { type: "runtime"; runtime: RuntimeInfo }
+  | { type: "cage"; cage: CageInfo }
   | { type: "reading"; reading: HostReading }
   /** Stop taking requests, finish the answers, stop the instances, then say `drained`. */
   | { type: "drain" };

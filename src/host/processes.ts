@@ -4,8 +4,7 @@ import { dirname } from "node:path";
 import { AppError, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
 import { within } from "../within.ts";
-import type { CageTools, Launchable } from "./cage.ts";
-import { caged } from "./cage.ts";
+import { caged, type CageTools, type Wanted } from "./cage.ts";
 import { LineBatches } from "./line_batches.ts";
 import {
   type LeftoverProcess,
@@ -13,7 +12,7 @@ import {
   type RunningProcess,
   type StartedProcess,
 } from "./messages.ts";
-import { leftoverPids, type ProcessProbe } from "./probes/process_probe.ts";
+import { leftoverPids, type ProcessProbe, TOKEN_VARIABLE } from "./probes/process_probe.ts";
 
 export interface ProcessesOptions {
   log: Log;
@@ -22,7 +21,7 @@ export interface ProcessesOptions {
 }
 
 export interface StartOptions {
-  launchable: Omit<Launchable, "detached">;
+  wanted: Wanted;
   onLines(lines: string[]): void;
   onExit(code: number, signal: string | null): void;
 }
@@ -32,6 +31,11 @@ interface Child {
   /** The llama-server itself, whatever starts it. */
   program: string;
   stdin: WritableStreamDefaultWriter<Uint8Array>;
+  token: string | undefined;
+  /** It is the wrapper around the process that counts. */
+  wrapped: boolean;
+  /** The process that counts, as soon as it was found. */
+  inner: number | null;
   /** Resolves when the process is reaped. */
   ended: Promise<void>;
 }
@@ -40,6 +44,11 @@ interface Child {
 const EXIT_LINE = new TextEncoder().encode("cmd_router_to_child:exit\n");
 /** A process that neither reads its stdin nor its signals gets so long before it is killed. */
 const TERM_AFTER_MS = 500;
+/** A wrapper takes some 6 ms to make its process; after 200 looks its own number must do. */
+const LOOK_MS = 5;
+const MOST_LOOKS = 200;
+/** The system may take so long to take back the memory of a large one. */
+const FREED_MS = 10_000;
 
 export class Processes implements AsyncDisposable {
   readonly #options: ProcessesOptions;
@@ -61,12 +70,13 @@ export class Processes implements AsyncDisposable {
         `Cannot start more than ${PLACES} processes. Unload a model`,
       );
     }
-    const { program, args, env, detached } = caged(options.launchable, this.#options.tools);
+    const { wanted } = options;
+    const { program, args, env, detached } = caged(wanted, this.#options.tools);
     const process = spawn(program, {
       args,
       env,
       clearEnv: true,
-      cwd: dirname(options.launchable.program),
+      cwd: dirname(wanted.program),
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",
@@ -75,27 +85,34 @@ export class Processes implements AsyncDisposable {
     const lines = new LineBatches(options.onLines);
     const output = Promise.all([lines.read(process.stdout), lines.read(process.stderr)]);
     const stdin = process.stdin.getWriter();
+    const wrapped = wanted.walls?.cage.kind === "bubblewrap";
     const ended = process.status.then(async (status) => {
       // What it started goes with it: its group still has the number as long as one of it lives.
       killGroup(process);
       // One that left the group may hold the pipes open: what it says is not waited for long.
-      await within(output, TERM_AFTER_MS);
+      // In a cage nobody can: its output ends when the last of it has given back its memory.
+      await within(output, wrapped ? FREED_MS : TERM_AFTER_MS);
       lines.close();
       // An exit line that nobody read is still on its way; close() would wait for it.
       stdin.abort().catch(() => {});
       this.#children.delete(id);
       options.onExit(status.code, status.signal);
     });
-    const { program: server } = options.launchable;
-    this.#children.set(id, { process, program: server, stdin, ended });
+    this.#children.set(id, {
+      ...{ process, stdin, wrapped, ended },
+      program: wanted.program,
+      token: wanted.env[TOKEN_VARIABLE],
+      inner: null,
+    });
     // The process loads meanwhile.
     const { probe } = this.#options;
-    const [facts, boot] = await Promise.all([probe.readProcess(process.pid), probe.bootId()]);
+    const pid = await this.#innerOf(id) ?? process.pid;
+    const [facts, boot] = await Promise.all([probe.readProcess(pid), probe.bootId()]);
     return {
-      pid: process.pid,
+      pid,
       startTime: facts?.startTime ?? "",
       boot,
-      commandLine: [options.launchable.program, ...options.launchable.args],
+      commandLine: [wanted.program, ...wanted.args],
     };
   }
 
@@ -105,7 +122,11 @@ export class Processes implements AsyncDisposable {
     if (child === undefined) return;
     // The pipe may be gone already: the process is then on its way out.
     child.stdin.write(EXIT_LINE).catch(() => {});
-    const term = setTimeout(() => signalTo(child.process, "SIGTERM"), TERM_AFTER_MS);
+    const term = setTimeout(() => {
+      // A wrapper would die of it and take the process along: that must get the signal itself.
+      if (child.inner === null) signalTo(child.process, "SIGTERM");
+      else signalPid(child.inner, "SIGTERM");
+    }, TERM_AFTER_MS);
     const kill = setTimeout(() => killGroup(child.process), graceMs);
     try {
       await child.ended;
@@ -117,11 +138,26 @@ export class Processes implements AsyncDisposable {
 
   running(): Promise<RunningProcess[]> {
     return Promise.all(
-      [...this.#children].map(async ([id, { process: { pid } }]) => {
+      [...this.#children].map(async ([id, { process, inner }]) => {
+        const pid = inner ?? process.pid;
         const facts = await this.#options.probe.readProcess(pid);
         return { id, pid, rssBytes: facts?.rssBytes ?? null };
       }),
     );
+  }
+
+  /** The process in its wrapper, which takes some milliseconds to make it; null where there is none. */
+  async #innerOf(id: number): Promise<number | null> {
+    const child = this.#children.get(id);
+    const { probe } = this.#options;
+    const { innermost } = probe;
+    if (child === undefined || !child.wrapped || innermost === undefined) return null;
+    for (let look = 1; this.#children.get(id) === child && look <= MOST_LOOKS; look++) {
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+      child.inner = await innermost.call(probe, child.process.pid, look % 10 === 0);
+      if (child.inner !== null) return child.inner;
+    }
+    return null;
   }
 
   /** Each once for each process that runs now. */
@@ -134,17 +170,18 @@ export class Processes implements AsyncDisposable {
     const { probe, log } = this.#options;
     const killed: number[] = [];
     for (const row of rows) {
+      if (this.#isOurs(row.token)) continue;
       for (const pid of await leftoverPids(row, probe)) {
-        if (this.#isOurs(pid)) continue;
         log.warn("Process of an earlier life is stopped", { pid });
-        if (killPid(pid)) killed.push(pid);
+        if (signalPid(pid, "SIGKILL")) killed.push(pid);
       }
     }
     return killed;
   }
 
-  #isOurs(pid: number): boolean {
-    return [...this.#children.values()].some((child) => child.process.pid === pid);
+  // By its token, not by its number: in a cage it has several.
+  #isOurs(token: string): boolean {
+    return [...this.#children.values()].some((child) => child.token === token);
   }
 
   /** Stops all of them at once; nothing can be started afterwards. */
@@ -192,9 +229,9 @@ function killGroup(process: Deno.ChildProcess): void {
   signalTo(process, "SIGKILL");
 }
 
-function killPid(pid: number): boolean {
+function signalPid(pid: number, signal: Deno.Signal): boolean {
   try {
-    Deno.kill(pid, "SIGKILL");
+    Deno.kill(pid, signal);
     return true;
   } catch (error) {
     const { NotCapable, NotFound } = Deno.errors;

@@ -109,8 +109,10 @@ function missingInHost(
   return rows;
 }
 
-function wishes({ runtimeHome, llamaServer }: Config, platform: string): Wish[] {
+function wishes({ runtimeHome, llamaServer, releaseApi }: Config, platform: string): Wish[] {
   const engine = llamaServer ?? "llama-server";
+  const { hostname, port, protocol } = new URL(releaseApi);
+  const releases = `${hostname}:${port || (protocol === "http:" ? "80" : "443")}`;
   const install = {
     code: "install",
     message: "llama.cpp cannot be installed: a llama-server that is there already is used",
@@ -141,8 +143,8 @@ function wishes({ runtimeHome, llamaServer }: Config, platform: string): Wish[] 
       costs: install,
     },
     {
-      permission: "net api.github.com, github.com",
-      right: { name: "net", host: "api.github.com:443" },
+      permission: `net ${releases}`,
+      right: { name: "net", host: releases },
       costs: install,
     },
     {

@@ -6,6 +6,7 @@ import { AppError, messageOf } from "../errors.ts";
 import { createLog, type Log } from "../log.ts";
 import { VERSION } from "../version.ts";
 import { BuildGuard } from "./build_check.ts";
+import { type CagePrograms, findCagePrograms } from "./cage_probe.ts";
 import { Host, type HostOptions } from "./host.ts";
 import { grantableRoots, type ImportPlaces, importRoots } from "./import_roots.ts";
 import { LogFile } from "./log_file.ts";
@@ -28,6 +29,7 @@ export interface ServeOptions {
   /** By what the models of other programs are looked for; none are without it. */
   importPlaces?: ImportPlaces;
   /** As those of `HostOptions`. */
+  cagePrograms?: CagePrograms;
   serverUrl?: string;
   heartbeatLimitMs?: number;
   /** Called once, after the line that says so. */
@@ -62,6 +64,7 @@ export async function serve(options: ServeOptions): Promise<number> {
     }),
     ...runtimeParts(options, { log, signal: ending.signal }),
     importRoots: importRootsOf(options, log),
+    cagePrograms: options.cagePrograms ?? findCagePrograms(Deno.build.os, options.path),
     serverUrl: options.serverUrl,
     heartbeatLimitMs: options.heartbeatLimitMs,
     onReady: (address) => {

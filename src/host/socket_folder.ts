@@ -2,6 +2,7 @@
 
 import { join } from "node:path";
 import { AppError } from "../errors.ts";
+import { emptyAway } from "./instance_socket.ts";
 import { type Place, PLACES } from "./messages.ts";
 import { userId } from "./rights.ts";
 
@@ -38,7 +39,7 @@ export function prepareSocketFolder(options: SocketFolderOptions): SocketFolder 
   }
   makePrivate(dir);
   for (const entry of Deno.readDirSync(dir)) {
-    if (entry.name.endsWith(".sock")) Deno.removeSync(join(dir, entry.name));
+    if (/^\d\d(\.sock(\.new)?)?$/.test(entry.name)) emptyAway(join(dir, entry.name));
   }
   if (isWindows) return { dir, places: freePorts() };
   const places = Array.from({ length: PLACES }, (_, place) => ({

@@ -49,6 +49,7 @@ export function launchPlan(model: Model, options: LaunchPlanOptions): LaunchPlan
     draftModelPath: settings.draft_model === null || !isMain
       ? null
       : absolute(settings.draft_model),
+    memoryBytes: Math.ceil(placement.memory.ramBytes),
     extraArgs: [...poolingArgs(model, options), ...settings.extra_args],
   };
 }

@@ -1,7 +1,7 @@
 // The server's end of the messages to the host: calls with their answers, and what the host
 // says unasked about each process. What a message means is decided by those who listen here.
 
-import type { HostReading, RuntimeInfo } from "../api_types.ts";
+import type { CageInfo, HostReading, RuntimeInfo } from "../api_types.ts";
 import { AppError } from "../errors.ts";
 import type { HostCallName, HostCalls, ToHost, ToServer } from "../host/messages.ts";
 
@@ -14,6 +14,7 @@ export interface ProcessListener {
 export interface HostPortOptions {
   post(message: ToHost): void;
   onRuntime(runtime: RuntimeInfo): void;
+  onCage?(cage: CageInfo): void;
   onReading(reading: HostReading): void;
 }
 
@@ -77,6 +78,9 @@ export class HostPort {
       }
       case "runtime":
         this.#options.onRuntime(message.runtime);
+        return true;
+      case "cage":
+        this.#options.onCage?.(message.cage);
         return true;
       case "reading":
         this.#options.onReading(message.reading);

@@ -26,6 +26,7 @@ export type LlamaFailureReason =
   | "address_in_use"
   | "bad_argument"
   | "runtime_unusable"
+  | "cage_failed"
   | "cpu_too_old"
   | "out_of_memory"
   | "killed"
@@ -56,6 +57,30 @@ const AGAIN = "Download the model again";
 const SMALLER = "Choose a smaller quantization or a smaller context, or close other programs";
 
 const RULES: readonly Rule[] = [
+  // Before all else: nothing of llama-server has run.
+  {
+    reason: "cage_failed",
+    code: "load_failed",
+    pattern: /^(?:bwrap|setpriv|sandbox-exec): (?!Can't find source path)(.{1,200})/,
+    value: "system_error",
+    because: (found) =>
+      `the system did not make its cage (${found}). Look at zombiecoder doctor; --cage off loads without one`,
+  },
+  {
+    reason: "cage_failed",
+    code: "load_failed",
+    pattern: /^sh: .{0,80}?: (cannot open .{1,120}|.{1,120}: No such file or directory)/,
+    value: "system_error",
+    because: (found) => `its cage has lost a file (${found}). Start the server again`,
+  },
+  {
+    reason: "cage_failed",
+    code: "load_failed",
+    pattern: /^cage: (.{1,250})/,
+    value: "system_error",
+    because: (found) =>
+      `its process was ended (${found}). Delete the model if it came from a stranger`,
+  },
   {
     reason: "unknown_architecture",
     code: "load_failed",
@@ -106,7 +131,8 @@ const RULES: readonly Rule[] = [
   {
     reason: "file_missing",
     code: "load_failed",
-    pattern: /failed to open GGUF file .*\(No such file or directory\)/,
+    pattern:
+      /failed to open GGUF file .*\(No such file or directory\)|^bwrap: Can't find source path/,
     because: () => "its file is gone. Download the model again, or delete it from the list",
   },
   {

@@ -21,6 +21,12 @@ const CONTROLS = /\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u
 const LAST_WORDS =
   /GGML_ASSERT|GGML_ABORT|ggml_abort|terminate called|what\(\)|[Ss]egmentation|Aborted|CUDA error|cudaMalloc|allocat|error while loading|failed to fork|^#\d+ /;
 
+/**
+ * Of a request that it refuses, llama-server writes the whole error, in which stands what was sent: tools,
+ * fields, parts of a prompt.
+ */
+const OF_A_REQUEST = /got exception:|\{\s*["\\]/;
+
 export type LogListener = (line: string) => void;
 
 export class LlamaLog {
@@ -83,10 +89,12 @@ export class LlamaLog {
 
   /** Takes one line of the process's output or errors, in the order they came. */
   take(raw: string): void {
-    const line = cleaned(raw);
+    const isServing = this.#state === "ready";
+    const text = isServing ? withoutRequest(raw) : raw;
+    const line = cleaned(text);
     if (line === "") return;
-    if (this.#state === "ready" && !isStamped(line) && !LAST_WORDS.test(line)) return;
-    this.#note(raw);
+    if (isServing && !isStamped(line) && !LAST_WORDS.test(line)) return;
+    this.#note(text);
     this.#lines[this.#next] = line;
     this.#next = (this.#next + 1) % KEPT_LINES;
     for (const listener of this.#listeners) listener(line);
@@ -126,6 +134,13 @@ export class LlamaLog {
     const kinds = this.#buffers.get(device) ?? new Map<BufferKind, number>();
     this.#buffers.set(device, kinds.set(kind, (kinds.get(kind) ?? 0) + bytes));
   }
+}
+
+function withoutRequest(line: string): string {
+  const found = OF_A_REQUEST.exec(line);
+  if (found === null) return line;
+  const kept = found[0].startsWith("{") ? found.index : found.index + found[0].length;
+  return `${line.slice(0, kept).trimEnd()} (what a request held is not kept)`;
 }
 
 function cleaned(line: string): string {

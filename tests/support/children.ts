@@ -1,7 +1,7 @@
 // Programs started by the host's own code, with what they said and how they ended.
 
 import { Processes } from "../../src/host/processes.ts";
-import { type CageTools, findCageTools, type Launchable } from "../../src/host/cage.ts";
+import { type CageTools, findCageTools, type Wanted } from "../../src/host/cage.ts";
 import type { StartedProcess } from "../../src/host/messages.ts";
 import { createProcessProbe } from "../../src/host/probes/process_probe.ts";
 import { logEntries } from "./log_entries.ts";
@@ -37,14 +37,14 @@ export class Children implements AsyncDisposable {
     return this.start({ program: "/bin/sh", args: ["-c", script] });
   }
 
-  async start({ program, args, env }: Partial<Launchable> & Pick<Launchable, "program">) {
+  async start({ program, args, env, walls }: Partial<Wanted> & Pick<Wanted, "program">) {
     const id = ++this.#lastId;
     const exit = Promise.withResolvers<Exit>();
     const lines: string[] = [];
     const batches: number[] = [];
     const waiting = new Set<() => void>();
     const started = await this.processes.start(id, {
-      launchable: { program, args: args ?? [], env: { PATH: "/usr/bin:/bin", ...env } },
+      wanted: { program, args: args ?? [], env: { PATH: "/usr/bin:/bin", ...env }, walls },
       onLines(batch) {
         batches.push(batch.length);
         for (const line of batch) lines.push(line);

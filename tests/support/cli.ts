@@ -6,6 +6,7 @@ import { endServer } from "../../src/host/detached_server.ts";
 import { testRuntime } from "./llama_server.ts";
 import type { ServerProcess } from "./server_process.ts";
 import { tempDir } from "./temp_dir.ts";
+import { cageEnv } from "./test_cage.ts";
 
 export interface CliOptions {
   env?: Record<string, string>;
@@ -83,6 +84,7 @@ export async function startEnv(home: string): Promise<Record<string, string>> {
     ZOMBIE_HOST: "127.0.0.1",
     ZOMBIE_RUNTIME_PORTS: "28080-28100",
     ZOMBIE_LLAMA_SERVER: await testRuntime(),
+    ...cageEnv(),
   };
 }
 

@@ -19,7 +19,7 @@ function obey(word: string): void {
     case "hang":
       for (;;);
     case "grow":
-      for (const held: number[][] = [];;) held.push(new Array(10_000).fill(held.length));
+      for (const held: number[][] = [];;) held.push(new Array(1_000_000).fill(held.length));
   }
 }
 

@@ -65,7 +65,10 @@ export async function desktopUser(name: string): Promise<DesktopUser> {
     return [...Deno.readDirSync("/proc")].flatMap(({ name }) => {
       const pid = Number(name);
       if (!Number.isSafeInteger(pid) || !isAlive(pid)) return [];
-      return environmentOf(pid).get(MARK) === user.outside ? [pid] : [];
+      // A browser's helpers write their titles over their environment.
+      const isOurs = environmentOf(pid).get(MARK) === user.outside ||
+        argumentsOf(pid).includes(user.outside);
+      return isOurs ? [pid] : [];
     });
   }
   const rest = stack.move();
@@ -83,6 +86,15 @@ export async function desktopUser(name: string): Promise<DesktopUser> {
     processes,
     [Symbol.asyncDispose]: () => rest.disposeAsync(),
   };
+}
+
+function argumentsOf(pid: number): string {
+  try {
+    return Deno.readTextFileSync(`/proc/${pid}/cmdline`);
+  } catch {
+    // It went meanwhile.
+    return "";
+  }
 }
 
 export function killNow(pid: number): void {

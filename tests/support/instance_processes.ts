@@ -2,14 +2,25 @@
 // test counts must not come from the code that it tests.
 
 import { readdirSync, readFileSync } from "node:fs";
+import { basename } from "node:path";
 import { isAlive } from "./model_processes.ts";
 
 /** Pids of living processes that were started as instances with this text in their arguments. */
 export function instancesWith(text: string): number[] {
+  return startedWith(text).filter((pid) => !isWrapper(pid));
+}
+
+/** Those, and the wrappers of their cages: when all is over none of them may be left. */
+export function startedWith(text: string): number[] {
   return readdirSync("/proc").filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) =>
     read(`/proc/${pid}/cmdline`).includes(text) &&
     environmentOf(pid).has("ZOMBIE_INSTANCE_TOKEN") && isAlive(pid)
   );
+}
+
+function isWrapper(pid: number): boolean {
+  const [program = ""] = read(`/proc/${pid}/cmdline`).split("\0");
+  return ["bwrap", "setpriv", "setsid", "sh"].includes(basename(program));
 }
 
 export function environmentOf(pid: number): Map<string, string> {

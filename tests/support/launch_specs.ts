@@ -29,6 +29,7 @@ export function launchSpec(change: Partial<LaunchSpec> = {}): LaunchSpec {
     chatTemplate: null,
     loraPaths: [],
     draftModelPath: null,
+    memoryBytes: 100e6,
     extraArgs: [],
     ...change,
   };

@@ -4,6 +4,7 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { testRuntime } from "./llama_server.ts";
+import { cageEnv } from "./test_cage.ts";
 
 export interface Program extends AsyncDisposable {
   readonly pid: number;
@@ -42,7 +43,7 @@ export function startProgram(
   const child = new Deno.Command(program!, {
     args: [...first, ...args],
     cwd,
-    env: { NO_COLOR: "1", ...env },
+    env: { NO_COLOR: "1", ...cageEnv(), ...env },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",

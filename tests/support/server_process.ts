@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import { type TempDir, tempDir } from "./temp_dir.ts";
 import { testRuntime } from "./llama_server.ts";
+import { cageEnv } from "./test_cage.ts";
 
 export interface ServerOptions {
   flags?: string[];
@@ -50,6 +51,7 @@ export async function startServer(options: ServerOptions = {}): Promise<ServerPr
   const sockets = join(dir.path, "run");
   await Deno.mkdir(home, { recursive: true });
   await Deno.mkdir(sockets, { recursive: true });
+  await Deno.mkdir(runtimeHome, { recursive: true });
   await options.prepare?.(home);
   const startedMs = performance.now();
   const child = new Deno.Command(Deno.execPath(), {
@@ -64,7 +66,7 @@ export async function startServer(options: ServerOptions = {}): Promise<ServerPr
       ...(options.flags ?? []),
     ],
     cwd: ROOT,
-    env: { XDG_RUNTIME_DIR: sockets, ...options.env },
+    env: { ...cageEnv(options.flags), XDG_RUNTIME_DIR: sockets, ...options.env },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",

@@ -79,7 +79,11 @@ function* changes(value: unknown, path: Path): Generator<unknown> {
   // What a log line carries is free: only what it is made of is not.
   const isFree = ["fields", "values"].includes(String(path[0])) || path.includes("fields") ||
     path.includes("values");
-  for (const other of isFree ? [] : wrongInstead(value, path)) yield other;
+  // What may be left out may also be there without a value.
+  const mayLack = path.at(-1) === "param";
+  for (const other of isFree ? [] : wrongInstead(value, path)) {
+    if (other !== undefined || !mayLack) yield other;
+  }
   if (Array.isArray(value)) {
     for (const [index, each] of value.entries()) {
       for (const changed of changes(each, [...path, index])) yield value.with(index, changed);
@@ -137,7 +141,7 @@ function wrongInstead(value: unknown, path: Path): unknown[] {
 
 const NULLABLE: ReadonlySet<string> = new Set([
   ...["mmprojPath", "cacheTypeK", "cacheTypeV", "chatTemplate", "draftModelPath"],
-  ...["pid", "startTime", "variant"],
+  ...["memoryBytes", "pid", "startTime", "variant"],
 ]);
 
 /** Of their form, and nothing that the host may do. */

@@ -27,8 +27,8 @@ export class XScreen implements AsyncDisposable {
   }
 
   static async start(): Promise<XScreen> {
-    const folder = await TempFolder.make();
     const tool = await testTool("Xvfb");
+    const folder = await TempFolder.make();
     const { path, args, cwd } = await atHome(tool, folder.path);
     const server = new Deno.Command(path, {
       // It chooses a number that is free, and tells it.

@@ -2,9 +2,10 @@
 // or by a variable, each of which can make it run a shell. `extra_args_test.ts` has the property.
 
 import { deepEqual, equal, match, ok } from "node:assert/strict";
-import { basename } from "node:path";
+import { basename, dirname } from "node:path";
 import { HELLO_SENTENCE } from "../../src/models/hello_model.ts";
 import { environmentOf, instancesWith } from "../support/instance_processes.ts";
+import { testRuntime } from "../support/llama_server.ts";
 import { LAUNCH_FLAGS } from "../support/launch_specs.ts";
 import { type ServerProcess, startServer } from "../support/server_process.ts";
 
@@ -127,11 +128,15 @@ Deno.test(`${ROW}: a process gets exactly our variables, whatever ours are`, asy
   const pids = instancesWith(`${server.home}/../run`.replace("/home/../", "/"));
   ok(pids.length >= 1);
   for (const pid of pids) {
-    const { LLAMA_API_KEY, ZOMBIE_INSTANCE_TOKEN, ...rest } = Object.fromEntries(
+    // In a cage the shell that hands it its filter adds the folder that it is in.
+    const { LLAMA_API_KEY, ZOMBIE_INSTANCE_TOKEN, PWD, ...rest } = Object.fromEntries(
       environmentOf(pid),
     );
+    ok(PWD === undefined || PWD === dirname(await testRuntime()), PWD);
     match(LLAMA_API_KEY!, /^[0-9a-f]{32}$/);
     match(ZOMBIE_INSTANCE_TOKEN!, /^[0-9a-f]{32}$/);
+    // bubblewrap says so where it starts a program.
+    delete rest.PWD;
     deepEqual(rest, {
       LLAMA_SERVER_ROUTER_PORT: "1",
       LANG: "C.UTF-8",

@@ -69,7 +69,8 @@ Deno.test(`${ROW}: a heap without end ends the process, no child outlives it, an
     crash(server, "grow");
     const { code, signal } = await server.status;
     notEqual(code, 0, `${signal}`);
-    match(server.stderr, /heap out of memory|heap limit/i);
+    // V8 tries hard before it gives up: on a busy machine the host's watch may be first.
+    match(server.stderr, /heap out of memory|heap limit|^The server showed no life/im);
     // The kernel's signal to those that are tied to us may take a moment.
     const endMs = performance.now() + 5_000;
     while (pids.some(isAlive) && performance.now() < endMs) {

@@ -24,8 +24,8 @@ export interface AppWindowOptions {
 const SHOWN_LIMIT_MS = 30_000;
 /** Where it cannot be asked, one that cannot start has ended by then. */
 const FAILED_LIMIT_MS = 1_500;
-/** A browser whose last window was closed ends within that. */
-const ENDING_LIMIT_MS = 3_000;
+/** A browser whose last window was closed ends within that, and one that starts has its page. */
+const SETTLED_LIMIT_MS = 5_000;
 /** A second process hands the page over to the one that runs, and ends. */
 const HANDED_OVER_LIMIT_MS = 10_000;
 const LOOK_MS = 25;
@@ -58,15 +58,15 @@ async function toFront(
 ): Promise<"front" | "closed" | "ended"> {
   using pipe = await BrowserPipe.open(folder);
   if (pipe === null) return "ended";
-  const endMs = performance.now() + ENDING_LIMIT_MS;
+  const endMs = performance.now() + SETTLED_LIMIT_MS;
   while (performance.now() < endMs) {
-    const pages = await pipe.pages();
-    const page = pages?.find(({ url }) => isAt(url, address)) ??
-      pages?.find(({ url }) => isLocal(url));
-    if (page !== undefined) return await raise(pipe, page, address) ? "front" : "closed";
-    if (pages !== null && pages.length > 0) return "closed";
+    const pages = await pipe.pages() ?? [];
+    const page = pages.find(({ url }) => isAt(url, address)) ??
+      pages.find(({ url }) => isLocal(url));
+    if (page !== undefined && await raise(pipe, page, address)) return "front";
     // Its last window was closed a moment ago: it is about to end.
     if (pipe.hasEnded) return "ended";
+    // One that was opened a moment ago is still on its way to the page.
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
   return "closed";

@@ -2,6 +2,7 @@
 // seconds run in the background, and a reading never waits for a GPU unless it is asked to.
 
 import type { CpuInfo, GpuInfo, HostReading, MemoryInfo } from "../../api_types.ts";
+import { denoMemory } from "./deno_memory.ts";
 import { cpuUsage } from "./linux_cpu.ts";
 import { LinuxMachine } from "./linux_machine.ts";
 import { MacMachine } from "./mac_machine.ts";
@@ -111,14 +112,7 @@ export class HostProbe implements AsyncDisposable {
   /** Where the system's files are closed to us, Deno itself may know it. */
   async #memory(): Promise<MemoryInfo> {
     const memory = await this.#machine.memory();
-    if (memory.total_bytes !== null || !this.#isReal) return memory;
-    try {
-      const { total, available } = Deno.systemMemoryInfo();
-      return { total_bytes: total, available_bytes: available };
-    } catch (error) {
-      if (error instanceof Deno.errors.NotCapable) return memory;
-      throw error;
-    }
+    return memory.total_bytes === null && this.#isReal ? denoMemory() : memory;
   }
 
   #startFacts(): Promise<void> {

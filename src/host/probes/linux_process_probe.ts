@@ -5,14 +5,16 @@ import { isToken, type ProcessFacts, type ProcessProbe, tokenIn } from "./proces
 import { SystemFiles } from "./system_files.ts";
 
 /** `/proc/PID/stat`. The name may hold spaces and parentheses: what counts begins after its last. */
-export function parseProcStat(text: string): { state: string; startTime: string } | null {
+export function parseProcStat(
+  text: string,
+): { state: string; parent: number; startTime: string } | null {
   const close = text.lastIndexOf(")");
   if (close === -1) return null;
   // Field 3 is the first after the name, so field 22 (start time, clock ticks) is the 20th.
   const fields = text.slice(close + 1).trim().split(/\s+/);
-  const [state, startTime] = [fields[0], fields[19]];
+  const [state, parent, startTime] = [fields[0], Number(fields[1]), fields[19]];
   if (state === undefined || startTime === undefined) return null;
-  return /^[A-Za-z]$/.test(state) && /^\d+$/.test(startTime) ? { state, startTime } : null;
+  return /^[A-Za-z]$/.test(state) && /^\d+$/.test(startTime) ? { state, parent, startTime } : null;
 }
 
 /**
@@ -31,6 +33,13 @@ export function parseStatusRss(text: string): number | null {
   return sum === undefined ? null : sum * 1024;
 }
 
+const NEAR = 32;
+
+/** By `/proc/PID/status`: its number here, then in each namespace that it is in. */
+export function isFirstInside(text: string): boolean {
+  return /^NSpid:\t\d+(?:\t\d+)*\t1$/m.test(text);
+}
+
 export class LinuxProcessProbe implements ProcessProbe {
   readonly #files: SystemFiles;
 
@@ -46,8 +55,28 @@ export class LinuxProcessProbe implements ProcessProbe {
     return Promise.resolve(this.#read(pid));
   }
 
+  innermost(pid: number, thorough = false): Promise<number | null> {
+    const first = this.#childOf(pid, thorough);
+    return Promise.resolve(first === null ? null : this.#childOf(first, thorough));
+  }
+
+  // Numbers are given in order: a child's is seldom far from its parent's. To ask all would hold up a
+  // load by milliseconds.
+  #childOf(parent: number, thorough: boolean): number | null {
+    const near = Array.from({ length: NEAR }, (_, index) => parent + 1 + index);
+    const pids = thorough
+      ? this.#files.names("/proc").map(Number).filter((each) => each > 1)
+      : near;
+    return pids.find((pid) => this.#stat(pid)?.parent === parent) ?? null;
+  }
+
   findByToken(token: string): Promise<number[]> {
     return Promise.resolve(isToken(token) ? this.#find(token) : []);
+  }
+
+  async findCages(token: string): Promise<number[]> {
+    const pids = await this.findByToken(token);
+    return pids.filter((pid) => isFirstInside(this.#files.read(`/proc/${pid}/status`) ?? ""));
   }
 
   #read(pid: number): ProcessFacts | null {
@@ -59,7 +88,8 @@ export class LinuxProcessProbe implements ProcessProbe {
     // The number may have gone to another process between two files.
     const after = this.#stat(pid);
     if (after === null || after.startTime !== before.startTime) return null;
-    return { ...after, rssBytes, token };
+    const { state, startTime } = after;
+    return { state, startTime, rssBytes, token };
   }
 
   /** Processes come and go meanwhile: one that vanished reads as null, and is passed over. */

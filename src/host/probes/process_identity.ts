@@ -21,8 +21,15 @@ export interface ProcessProbe {
   bootId(): Promise<string>;
   /** Null where no such process is there. */
   readProcess(pid: number): Promise<ProcessFacts | null>;
+  /**
+   * The process that a caged start is all about: the wrapper `pid` starts one that starts it. Null
+   * where it is not there yet, or not any more. `thorough` looks at every process there is.
+   */
+  innermost?(pid: number, thorough?: boolean): Promise<number | null>;
   /** Living processes of this user that carry the token. */
   findByToken(token: string): Promise<number[]>;
+  /** Those of them that are the first of a namespace of their own: the insides of cages. */
+  findCages?(token: string): Promise<number[]>;
 }
 
 /** Tokens are 32 hex digits: an empty or short one would match by accident. */
@@ -63,14 +70,26 @@ export function isSameProcess(row: LeftoverProcess, seen: SeenProcess): boolean 
   return row.pid === pid && row.startTime !== null && row.startTime === process.startTime;
 }
 
-/** The pids that `row` left running: none, its own, or those found by its token. */
+/**
+ * The pids that `row` left running: none, its own, or those found by its token. Of a cage whose
+ * wrapper is gone the inside may be left, where the wrapper was killed while it made the cage.
+ */
 export async function leftoverPids(row: LeftoverProcess, probe: ProcessProbe): Promise<number[]> {
   const boot = await probe.bootId();
   if (row.boot === "" || row.boot !== boot) return [];
-  const candidates = row.pid === null ? await probe.findByToken(row.token) : [row.pid];
-  const pids: number[] = [];
-  for (const pid of candidates) {
-    if (isSameProcess(row, { pid, boot, process: await probe.readProcess(pid) })) pids.push(pid);
+  async function same(wanted: LeftoverProcess, candidates: readonly number[]): Promise<number[]> {
+    const pids: number[] = [];
+    for (const pid of candidates) {
+      const process = await probe.readProcess(pid);
+      if (isSameProcess(wanted, { pid, boot, process })) pids.push(pid);
+    }
+    return pids;
   }
-  return pids;
+  const unborn = { ...row, pid: null, startTime: null };
+  if (row.pid === null) {
+    return row.startTime === null ? await same(row, await probe.findByToken(row.token)) : [];
+  }
+  const own = await same(row, [row.pid]);
+  if (own.length > 0 || probe.findCages === undefined) return own;
+  return await same(unborn, await probe.findCages(row.token));
 }

@@ -1,6 +1,7 @@
 // Windows: one PowerShell inventory, nvidia-smi for NVIDIA's memory, the runtime for what changes.
 
 import type { MemoryInfo } from "../../api_types.ts";
+import { denoMemory } from "./deno_memory.ts";
 import { readCoreTimes } from "./core_times.ts";
 import type { CpuTimes, GpuReading, Machine, MachineFacts } from "./machine.ts";
 import { NVIDIA_SMI_WINDOWS, readNvidiaSmi } from "./nvidia_smi.ts";
@@ -25,8 +26,7 @@ export class WindowsMachine implements Machine {
 
   /** The runtime asks the system itself: PowerShell at each reading would take a second. */
   memory(): MemoryInfo {
-    const { total, available } = Deno.systemMemoryInfo();
-    return { total_bytes: total, available_bytes: available };
+    return denoMemory();
   }
 
   cpuTimes(): CpuTimes | null {

@@ -1,0 +1,101 @@
+// `zombiecoder service`: the server as a service of this user, by what this system has for that.
+
+import { AppError } from "../../errors.ts";
+import type { LoadedConfig, ProcessInput } from "../../config.ts";
+import { programArgs, runningServer } from "../detached_server.ts";
+import { runProgram, type RunResult } from "../run_program.ts";
+import { LaunchdService } from "./launchd.ts";
+import type { ServicePlaces, ServiceStatus, ServiceSystem } from "./service_parts.ts";
+import { serviceSettings } from "./service_settings.ts";
+import { SystemdService } from "./systemd.ts";
+import { TaskSchedulerService } from "./task_scheduler.ts";
+
+export interface ServiceOptions {
+  loaded: LoadedConfig;
+  process: ProcessInput;
+  /** The address of `main.ts`. */
+  program: string;
+}
+
+export interface InstalledService {
+  status: ServiceStatus;
+  /** False: a server that runs already was left alone, and the service starts with its user. */
+  started: boolean;
+  /** Null where the server does not answer yet. */
+  address: string | null;
+  /** Variables with secrets that the service does not have. */
+  leftOut: string[];
+}
+
+/** A service's end may wait for answers, a minute at most. */
+const TOOL_LIMIT_MS = 120_000;
+const READY_LIMIT_MS = 60_000;
+const LOOK_MS = 50;
+
+export async function installService(options: ServiceOptions): Promise<InstalledService> {
+  const { home } = options.loaded.config;
+  const { process, program } = options;
+  const system = systemOf(process);
+  const { args, env, leftOut } = serviceSettings({ ...options.loaded, process });
+  const wasRunning = (await system.status())?.running === true;
+  const start = wasRunning || runningServer(home) === null;
+  await system.install({
+    program: Deno.execPath(),
+    args: [...await programArgs({ program }), ...args],
+    env: { ...programEnvironment(process), ...env },
+  }, { start });
+  const status = await system.status();
+  if (status === null) throw new AppError("not_supported", "Cannot find the service again");
+  return {
+    status,
+    started: start,
+    address: start ? await readyAddress(home) : null,
+    // A task of Windows has no environment of its own.
+    leftOut: process.os === "windows" ? [...leftOut, ...Object.keys(env)] : leftOut,
+  };
+}
+
+/** False where none of ours is installed. */
+export async function removeService(options: ServiceOptions): Promise<boolean> {
+  const system = systemOf(options.process);
+  if (await system.status() === null) return false;
+  await system.remove();
+  return true;
+}
+
+/** Null where none of ours is installed. */
+export async function serviceStatus(options: ServiceOptions): Promise<ServiceStatus | null> {
+  return await systemOf(options.process).status();
+}
+
+async function readyAddress(home: string): Promise<string | null> {
+  const endMs = performance.now() + READY_LIMIT_MS;
+  while (performance.now() < endMs) {
+    const running = runningServer(home);
+    if (running !== null) return running.address;
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+  }
+  return null;
+}
+
+function systemOf(places: ServicePlaces): ServiceSystem {
+  const run = runTool;
+  if (places.os === "windows") return new TaskSchedulerService({ places, run });
+  if (places.os === "darwin") return new LaunchdService({ places, run, uid: Deno.uid() ?? 0 });
+  return new SystemdService({ places, run });
+}
+
+/** Where what the program is made of was found. */
+function programEnvironment({ env }: ProcessInput): Record<string, string> {
+  if (Deno.build.standalone) return {};
+  return {
+    DENO_NO_UPDATE_CHECK: "1",
+    ...env.DENO_DIR !== undefined && { DENO_DIR: env.DENO_DIR },
+  };
+}
+
+function runTool(path: string, args: readonly string[]): Promise<RunResult> {
+  // It finds the user's session by the environment; what it says is read in English alone.
+  const environment = { LC_ALL: "C" };
+  return runProgram(path, args, { inherit: true, environment, timeoutMs: TOOL_LIMIT_MS });
+}

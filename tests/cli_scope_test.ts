@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import type { ScopeInfo } from "../src/api_types.ts";
+import { sections } from "../src/cli/scope.ts";
+import { cli, cliEnv } from "./support/cli.ts";
+import { startServer } from "./support/server_process.ts";
+import { tempDir } from "./support/temp_dir.ts";
+
+Deno.test("scope says in words what the server may do, and what it never can", async () => {
+  await using dir = await tempDir();
+  await using server = await startServer({
+    host: "localhost",
+    flags: ["--models-dir", dir.path],
+    env: { ZOMBIE_DOWNLOAD_HOSTS: "cdn.example", OLLAMA_MODELS: join(dir.path, "ollama") },
+  });
+  const { code, stdout, stderr } = await cli(["scope"], { env: cliEnv(server) });
+  assert.equal(code, 0, stderr);
+  const lines = stdout.split("\n").map((line) => line.trim().replace(/ {2,}/g, " "));
+  for (
+    const line of [
+      ...["The server, which answers the network", `reads ${server.home}`, dir.path],
+      ...[join(dir.path, "ollama"), `writes ${server.home}`],
+      ...["never start or signal a program", "read the environment", "load native code"],
+      ...["import code from the network", "ask what computer this is"],
+      ...["cdn.example, ports 80 and 443"],
+      ...[`find llama.cpp, or install it in ${server.runtimeHome}`, "may do what your user may"],
+      ...["Missing", "nothing"],
+    ]
+  ) assert.ok(lines.includes(line), `${line} is not in\n${stdout}`);
+  assert.match(
+    stdout,
+    /reaches {3}ports 28080 to 28100, \d+ and any free one of this computer \(127\.0\.0\.1\)\n/,
+  );
+  assert.match(stdout, / {12}ports 28080 to 28100 and \d+ of this computer \(::1\)\n/);
+  assert.match(stdout, /huggingface\.co, \*\.huggingface\.co, hf\.co and \*\.hf\.co, port 443\n/);
+  assert.match(stdout, /its models, on 64 sockets in \/\S+\n/);
+  const json = await cli(["scope", "--json"], { env: cliEnv(server) });
+  assert.deepEqual(JSON.parse(json.stdout), await server.json("/admin/scope"));
+  const { permissions } = JSON.parse(json.stdout) as ScopeInfo;
+  assert.ok(!JSON.stringify(permissions).includes(server.runtimeHome));
+});
+
+Deno.test("scope shows each cage with its reason, and each missing right with what it costs", () => {
+  const scope: ScopeInfo = {
+    permissions: {
+      ...{ read: [], write: [], net: [] },
+      ...{ run: false, env: false, ffi: false, import: false, sys: false },
+    },
+    missing: [{
+      permission: "read /data/models",
+      costs: { code: "models_folder", message: "Models in this folder are not seen" },
+    }],
+    cage: { mode: "auto", active: null, reason: null },
+  };
+  const text = JSON.stringify(sections(scope, "/rt"));
+  assert.ok(text.includes('["read /data/models","  Models in this folder are not seen"]'), text);
+  assert.ok(text.includes('"label":"reads","lines":["nothing"]'), text);
+  assert.ok(text.includes('"label":"may","lines":["do less than it would like"]'), text);
+  const caged: ScopeInfo = {
+    ...scope,
+    cage: { mode: "auto", active: "landlock", reason: "bubblewrap is not there: install it" },
+  };
+  assert.ok(
+    JSON.stringify(sections(caged, "/rt")).includes(
+      '["landlock (--cage auto)","bubblewrap is not there: install it"]',
+    ),
+  );
+});
