@@ -13,6 +13,8 @@ export function connectRoutes(parts: Parts): Hono<GatewayEnv> {
   const routes = new Hono<GatewayEnv>();
   routes.get("/admin/connect", async (c) => {
     const wanted = c.req.query("model") ?? "";
+    // Just started, the headers of new files are still being read.
+    await parts.library.upToDate();
     const { id: model } = wanted === "" ? usualModel(parts) : await findModel(parts, wanted);
     // Where the caller has reached us, others on the same machine will as well.
     const address = new URL(c.req.url).origin;
