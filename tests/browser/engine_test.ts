@@ -48,7 +48,15 @@ Deno.test("Another engine is used, switched back and removed on the page", async
   await own.getByText("In use").waitFor();
   // What is in use cannot be taken away.
   assert.equal(await own.getByRole("button").count(), 0);
-  await page.getByText(/^Protection:/).waitFor();
+  const asked = await server.post("/generate", { model_id: "hello", prompt: "hi" });
+  assert.equal(asked.status, 200, await asked.text());
+  await server.post("/admin/models/hello/unload", {});
+  const { cage } = await server.json<SystemInfo>("/admin/system");
+  const words = cage.active === "bubblewrap"
+    ? /^Protection: Each model runs in a cage of its own \(bubblewrap\)\./
+    : /^Protection: (?:Each model|The cage|No cage) /;
+  await page.getByText(words).waitFor();
+  if (cage.mode !== "off" && cage.reason !== null) await page.getByText(cage.reason).waitFor();
   await opened.axe();
   await opened.screenshot("settings-engine", { fullPage: true });
 
