@@ -6,6 +6,7 @@ import type { Page } from "playwright-core";
 import type { AvailableRuntime, RuntimeList, SystemInfo } from "../../src/api_types.ts";
 import { type OpenPage, openPage } from "../support/browser.ts";
 import { testRuntime } from "../support/llama_server.ts";
+import { copyRealBuild } from "../support/real_build.ts";
 import { type ServerProcess, startServer, until } from "../support/server_process.ts";
 
 const BUILD = "llama-b11669-copy";
@@ -16,13 +17,7 @@ async function serverWithTwo(): Promise<ServerProcess> {
   return await startServer({
     llamaServer: null,
     env: { PATH: `${real}:/usr/bin:/bin` },
-    async prepare(home) {
-      const folder = join(dirname(home), "runtime", BUILD);
-      await Deno.mkdir(folder, { recursive: true });
-      for await (const { name } of Deno.readDir(real)) {
-        await Deno.copyFile(join(real, name), join(folder, name));
-      }
-    },
+    prepare: (home) => copyRealBuild(join(dirname(home), "runtime", BUILD)),
   });
 }
 
