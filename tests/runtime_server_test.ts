@@ -8,7 +8,7 @@ import { assertOneLine, cli, cliEnv } from "./support/cli.ts";
 import { eventReader } from "./support/event_reader.ts";
 import { testRuntime } from "./support/llama_server.ts";
 import { modelProcesses } from "./support/model_processes.ts";
-import { realBuildArchive } from "./support/real_build.ts";
+import { copyRealBuild, realBuildArchive } from "./support/real_build.ts";
 import { ReleaseApi } from "./support/release_api.ts";
 import { type ServerProcess, startServer, until } from "./support/server_process.ts";
 import { startTerminal } from "./support/terminal.ts";
@@ -118,6 +118,26 @@ Deno.test("In a terminal the installation is asked about and shown with a bar", 
   await terminal.see(/It is installed further in the background\. .*\s+over 0/);
   const { job } = await server.json<RuntimeList>("/admin/runtimes");
   equal(job?.state, "installing");
+});
+
+Deno.test("Where a build was taken away by somebody else, the next load takes what is left", async () => {
+  let folder = "";
+  await using server = await startServer({
+    llamaServer: null,
+    env: { PATH: `${dirname(await testRuntime())}:/usr/bin:/bin` },
+    async prepare(home) {
+      folder = join(dirname(home), "runtime", "real");
+      await copyRealBuild(folder);
+    },
+  });
+  ok(await ask(server));
+  equal(programOf(server), join(folder, "llama-server"));
+  await server.post("/admin/models/hello/unload", {});
+  await Deno.remove(folder, { recursive: true });
+  ok(await ask(server));
+  equal(programOf(server), await testRuntime());
+  const { runtime } = await server.json<SystemInfo>("/admin/system");
+  deepEqual([runtime.phase, runtime.source], ["ready", "path"]);
 });
 
 Deno.test("A server that ends while it installs leaves nothing of it", async () => {

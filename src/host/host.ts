@@ -336,8 +336,7 @@ export class Host implements AsyncDisposable {
   }
 
   async #prepare(launch: LaunchSpec): Promise<PreparedLaunch> {
-    const runtime = await this.#runtime.get({ retry: true });
-    await this.#options.guard.check(runtime);
+    const runtime = await this.#runtime.checked(this.#options.guard);
     return await this.#launcher.prepare(launch, runtime);
   }
 

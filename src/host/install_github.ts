@@ -8,6 +8,7 @@ import { downloadAsset, FETCH_LIMITS, type FetchLimits } from "./download_asset.
 import { removeIfThere } from "../durable_write.ts";
 import { GithubReleases, type ReleaseAsset } from "./github_releases.ts";
 import { type BuildAssets, findAssets, releaseBuilds } from "./release_builds.ts";
+import { isThere } from "./runtime_home.ts";
 import { SERVER_FILE } from "./server_file.ts";
 
 export const RELEASE_API = "https://api.github.com";
@@ -184,14 +185,4 @@ async function moveLibraries(unpacked: string, folder: string): Promise<void> {
     count++;
   }
   if (count === 0) throw new Error("the archive of CUDA's libraries has none");
-}
-
-async function isThere(path: string): Promise<boolean> {
-  try {
-    await Deno.lstat(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }

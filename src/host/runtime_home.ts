@@ -212,7 +212,7 @@ async function isWhole(folder: string, record: BuildRecord): Promise<boolean> {
   return true;
 }
 
-async function isThere(path: string): Promise<boolean> {
+export async function isThere(path: string): Promise<boolean> {
   try {
     await Deno.lstat(path);
     return true;

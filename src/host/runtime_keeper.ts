@@ -4,8 +4,10 @@
 import type { RuntimeInfo } from "../api_types.ts";
 import { AppError } from "../errors.ts";
 import { UNKNOWN_RUNTIME } from "../unknown_runtime.ts";
+import type { BuildGuard } from "./build_check.ts";
 import type { Runtime } from "./find_runtime.ts";
 import type { InstallProgress } from "./install.ts";
+import { isThere } from "./runtime_home.ts";
 
 export interface RuntimeKeeperOptions {
   /** Searches, and installs where nothing is found. */
@@ -45,6 +47,20 @@ export class RuntimeKeeper implements AsyncDisposable {
     if (this.#info.phase === "failed" && options.retry) this.#finding = null;
     this.#finding ??= this.#find();
     return this.#finding;
+  }
+
+  /** To launch with: as it was installed, and where somebody took it away, what is left. */
+  async checked(guard: BuildGuard): Promise<Runtime> {
+    const runtime = await this.get({ retry: true });
+    try {
+      await guard.check(runtime);
+      return runtime;
+    } catch (error) {
+      if (await isThere(runtime.path)) throw error;
+    }
+    const other = await this.again();
+    await guard.check(other);
+    return other;
   }
 
   /** An installation that was told to end takes its work folder with it. */

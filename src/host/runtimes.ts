@@ -2,11 +2,11 @@
 // Names from outside are held against that list and never become a path.
 
 import { basename, dirname, join } from "node:path";
-import type { AvailableRuntime, InstalledRuntime, RuntimeJob, RuntimeList } from "../api_types.ts";
+import type { AvailableRuntime, RuntimeJob, RuntimeList } from "../api_types.ts";
 import { removeIfThere } from "../durable_write.ts";
 import { AppError, messageOf } from "../errors.ts";
 import type { BuildGuard } from "./build_check.ts";
-import { type Candidate, candidates, type Runtime } from "./find_runtime.ts";
+import type { Runtime } from "./find_runtime.ts";
 import { type FindOrInstallOptions, installBeside, type InstallSource } from "./install.ts";
 import { PINNED_DIGESTS, PINNED_TAG } from "./install_github.ts";
 import type { InstallRuntimeParams } from "./messages.ts";
@@ -21,8 +21,8 @@ import {
 import { readChoice, writeChoice } from "./runtime_choice.ts";
 import type { RuntimeKeeper } from "./runtime_keeper.ts";
 import { type OfferFacts, runtimeOffers } from "./runtime_offers.ts";
-import { probeRuntime, refusalOf, rememberedProbe } from "./runtime_probe.ts";
-import { SERVER_FILE } from "./server_file.ts";
+import { probeRuntime, refusalOf } from "./runtime_probe.ts";
+import { type RuntimeRow, runtimeRows } from "./runtime_rows.ts";
 
 export interface RuntimesOptions extends Omit<FindOrInstallOptions, "onProgress" | "sources"> {
   guard: BuildGuard;
@@ -46,8 +46,6 @@ const USUAL_ORDER = "auto";
 /** A GPU or its driver may come while we run. */
 const FACTS_MS = 10_000;
 
-type Row = InstalledRuntime & Candidate & { isWhole: boolean };
-
 export class Runtimes implements AsyncDisposable {
   readonly #options: RuntimesOptions;
   #job: RuntimeJob | null = null;
@@ -62,7 +60,7 @@ export class Runtimes implements AsyncDisposable {
 
   async list(): Promise<RuntimeList> {
     const { runtimeHome, llamaServer } = this.#options;
-    const [rows, chosen] = await Promise.all([this.#rows(), readChoice(runtimeHome)]);
+    const [rows, chosen] = await Promise.all([runtimeRows(this.#options), readChoice(runtimeHome)]);
     return {
       installed: rows.map(({ path: _path, isWhole: _isWhole, ...row }) => row),
       available: await this.#offers(rows),
@@ -76,7 +74,7 @@ export class Runtimes implements AsyncDisposable {
   install(params: InstallRuntimeParams): Promise<RuntimeList> {
     return this.#inTurn(async () => {
       this.#refuseWhileInstalling();
-      const offer = offerFor(params.variant, await this.#offers(await this.#rows()));
+      const offer = offerFor(params.variant, await this.#offers(await runtimeRows(this.#options)));
       if (!offer.offered) {
         throw refused("not_offered", {
           message: `Cannot install "${offer.variant}": ${offer.reason}`,
@@ -211,7 +209,7 @@ export class Runtimes implements AsyncDisposable {
     return name;
   }
 
-  async #prove(row: Row): Promise<Runtime> {
+  async #prove(row: RuntimeRow): Promise<Runtime> {
     const { guard, runtimeHome, signal } = this.#options;
     if (row.source === "installed") {
       if (!row.isWhole) throw tooOldOrBroken(row, row.refusal!);
@@ -229,7 +227,7 @@ export class Runtimes implements AsyncDisposable {
     }
   }
 
-  async #build({ name, path }: Row): Promise<InstalledBuild> {
+  async #build({ name, path }: RuntimeRow): Promise<InstalledBuild> {
     const builds = await listRecords(this.#options.runtimeHome);
     const { record } = builds.find(({ folder }) => basename(folder) === name)!;
     return { folder: dirname(path), record };
@@ -242,8 +240,8 @@ export class Runtimes implements AsyncDisposable {
     await keeper.again();
   }
 
-  async #row(name: string): Promise<Row> {
-    const rows = isBuildName(name) ? await this.#rows() : [];
+  async #row(name: string): Promise<RuntimeRow> {
+    const rows = isBuildName(name) ? await runtimeRows(this.#options) : [];
     const row = rows.find((each) => each.name === name);
     if (row !== undefined) return row;
     throw new AppError(
@@ -270,7 +268,7 @@ export class Runtimes implements AsyncDisposable {
     await Promise.all([this.#turn, this.#running]);
   }
 
-  async #offers(rows: readonly Row[]): Promise<AvailableRuntime[]> {
+  async #offers(rows: readonly RuntimeRow[]): Promise<AvailableRuntime[]> {
     const { pinned = { tag: PINNED_TAG, digests: PINNED_DIGESTS } } = this.#options;
     const installed = rows.filter(({ source, isWhole }) => source === "installed" && isWhole)
       .map(({ name }) => name);
@@ -285,76 +283,6 @@ export class Runtimes implements AsyncDisposable {
       this.#known = { atMs: nowMs, facts: this.#options.facts() };
     }
     return await this.#known.facts;
-  }
-
-  /** Nothing is run for it: what a build can do is what it said when it was asked last. */
-  async #rows(): Promise<Row[]> {
-    const { keeper, running } = this.#options;
-    const records = await listRecords(this.#options.runtimeHome);
-    const broken = records.filter(({ isWhole }) => !isWhole);
-    const all = [
-      ...await candidates(this.#options),
-      ...broken.map(({ folder }) => ({
-        name: basename(folder),
-        source: "installed" as const,
-        path: join(folder, SERVER_FILE),
-      })),
-    ];
-    const rows = new Map<string, Row>();
-    const used = new Set([...running(), ...(keeper.current === null ? [] : [keeper.current.path])]
-      .map((path) => dirname(path)));
-    for (const candidate of all) {
-      // Of several on PATH the first one that is there.
-      if (rows.has(candidate.name)) continue;
-      const row = await this.#rowOf(candidate, records);
-      if (row === null) continue;
-      row.removable = row.source === "installed" && !used.has(dirname(row.path));
-      rows.set(row.name, row);
-    }
-    return [...rows.values()];
-  }
-
-  async #rowOf(
-    candidate: Candidate,
-    records: readonly (InstalledBuild & { isWhole: boolean })[],
-  ): Promise<Row | null> {
-    const { keeper, runtimeHome, guard } = this.#options;
-    const { record = null, isWhole = true } =
-      records.find(({ folder }) => folder === dirname(candidate.path)) ?? {};
-    let { path } = candidate;
-    let refusal: string | null = null;
-    if (candidate.source === "installed" && !isWhole) {
-      path = join(await Deno.realPath(dirname(path)), SERVER_FILE);
-      refusal = "some of its files are missing or cut: remove it and install it again";
-    } else {
-      try {
-        path = await Deno.realPath(path);
-        await guard.check({ source: candidate.source, path });
-      } catch (error) {
-        if (!(error instanceof AppError)) return null;
-        refusal = error.message;
-      }
-    }
-    const probe = await rememberedProbe(path, runtimeHome);
-    const known = probe ?? record;
-    if (probe !== null) refusal ??= refusalOf(probe);
-    return {
-      name: candidate.name,
-      source: candidate.source,
-      path,
-      isWhole,
-      build: known?.build ?? null,
-      version: known?.version ?? null,
-      verified: record?.verified ?? null,
-      devices: [...probe?.devices ?? []],
-      size_bytes: record === null
-        ? null
-        : Object.values(record.files).reduce((sum, bytes) => sum + bytes, 0),
-      installed_at: record?.installedAt ?? null,
-      active: keeper.current?.path === path,
-      refusal,
-      removable: false,
-    };
   }
 }
 
@@ -390,7 +318,7 @@ function refused(
   return new AppError("runtime_refused", message, { values: { ...values, reason: why } });
 }
 
-function tooOldOrBroken({ name }: Row, reason: string, cause?: unknown): AppError {
+function tooOldOrBroken({ name }: RuntimeRow, reason: string, cause?: unknown): AppError {
   return new AppError("runtime_refused", `Cannot use "${name}": ${reason}`, {
     values: { name, reason: "unusable" },
     cause,

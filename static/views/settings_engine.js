@@ -148,12 +148,8 @@ function Offer({ row, busy, change }) {
 }
 
 function Cage() {
-  const cage =
-    /** @type {{ mode: string, active: string | null, reason?: string | null } | undefined} */ (
-      system.value?.cage
-    );
-  if (cage === undefined) return null;
-  const { active, mode, reason = null } = cage;
+  if (system.value === null) return null;
+  const { active, mode, reason } = system.value.cage;
   const key = active ?? (mode === "off" ? mode : reason === null ? "later" : "none");
   return html`<p class="setting-cage"><strong>${t("settings.cage")}</strong>${" "}${
     t(`settings.cage.${key}`)

@@ -6,6 +6,7 @@ import type { Page } from "playwright-core";
 import type { AvailableRuntime, RuntimeList, SystemInfo } from "../../src/api_types.ts";
 import { type OpenPage, openPage } from "../support/browser.ts";
 import { testRuntime } from "../support/llama_server.ts";
+import { copyRealBuild } from "../support/real_build.ts";
 import { type ServerProcess, startServer, until } from "../support/server_process.ts";
 
 const BUILD = "llama-b11669-copy";
@@ -16,13 +17,7 @@ async function serverWithTwo(): Promise<ServerProcess> {
   return await startServer({
     llamaServer: null,
     env: { PATH: `${real}:/usr/bin:/bin` },
-    async prepare(home) {
-      const folder = join(dirname(home), "runtime", BUILD);
-      await Deno.mkdir(folder, { recursive: true });
-      for await (const { name } of Deno.readDir(real)) {
-        await Deno.copyFile(join(real, name), join(folder, name));
-      }
-    },
+    prepare: (home) => copyRealBuild(join(dirname(home), "runtime", BUILD)),
   });
 }
 
@@ -48,7 +43,15 @@ Deno.test("Another engine is used, switched back and removed on the page", async
   await own.getByText("In use").waitFor();
   // What is in use cannot be taken away.
   assert.equal(await own.getByRole("button").count(), 0);
-  await page.getByText(/^Protection:/).waitFor();
+  const asked = await server.post("/generate", { model_id: "hello", prompt: "hi" });
+  assert.equal(asked.status, 200, await asked.text());
+  await server.post("/admin/models/hello/unload", {});
+  const { cage } = await server.json<SystemInfo>("/admin/system");
+  const words = cage.active === "bubblewrap"
+    ? /^Protection: Each model runs in a cage of its own \(bubblewrap\)\./
+    : /^Protection: (?:Each model|The cage|No cage) /;
+  await page.getByText(words).waitFor();
+  if (cage.mode !== "off" && cage.reason !== null) await page.getByText(cage.reason).waitFor();
   await opened.axe();
   await opened.screenshot("settings-engine", { fullPage: true });
 

@@ -1,4 +1,4 @@
-// The real llama.cpp of the tests, packed as a release packs one.
+// The real llama.cpp of the tests, packed as a release packs one, or as an installed build beside others.
 
 import { dirname, join } from "node:path";
 import { tarGz } from "./archive_writer.ts";
@@ -19,4 +19,13 @@ export async function realBuildArchive(tag: string): Promise<Uint8Array<ArrayBuf
       ),
     ),
   );
+}
+
+/** With its record, as if it had been installed there. */
+export async function copyRealBuild(folder: string): Promise<void> {
+  const real = dirname(await testRuntime());
+  await Deno.mkdir(folder, { recursive: true });
+  for await (const { name } of Deno.readDir(real)) {
+    await Deno.copyFile(join(real, name), join(folder, name));
+  }
 }

@@ -9,8 +9,8 @@ import { PINNED_TAG } from "../../src/host/install_github.ts";
 import { serverScope } from "../../src/host/scope.ts";
 import { DONE, type EngineAttack } from "../support/engine_attacks.ts";
 import { archive, CPU, InstallCase, INSTALLED } from "../support/install_case.ts";
-import { testRuntime } from "../support/llama_server.ts";
 import { modelProcesses } from "../support/model_processes.ts";
+import { copyRealBuild } from "../support/real_build.ts";
 import { sha256 } from "../support/release_api.ts";
 import { scriptServer } from "../support/script_server.ts";
 import { startServer } from "../support/server_process.ts";
@@ -223,17 +223,13 @@ Deno.test(threatName(19, "what only looks changed is read, and goes on"), async 
 });
 
 Deno.test(threatName(19, "a real server starts no engine with a library more"), async () => {
-  const real = dirname(await testRuntime());
   let folder = "";
   await using server = await startServer({
     llamaServer: null,
     env: { PATH: "/usr/bin:/bin" },
     async prepare(home) {
       folder = join(dirname(home), "runtime", "real");
-      await Deno.mkdir(folder, { recursive: true });
-      for await (const { name } of Deno.readDir(real)) {
-        await Deno.copyFile(join(real, name), join(folder, name));
-      }
+      await copyRealBuild(folder);
     },
   });
   const load = () => server.post("/generate", { model_id: "hello", prompt: "hi" });
