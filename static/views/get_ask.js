@@ -76,6 +76,29 @@ export function useAnswer(path, { delayMs = 0 } = {}) {
   };
 }
 
+/**
+ * Loads what is kept elsewhere, and again when the server is back: `load` throws an ApiError.
+ *
+ * @param {() => Promise<void>} load
+ * @returns {{ failure: ApiError | null, look: () => Promise<void> }}
+ */
+export function useLook(load) {
+  const [failure, fail] = useState(/** @type {ApiError | null} */ (null));
+  async function look() {
+    try {
+      await load();
+      fail(null);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      fail(error);
+    }
+  }
+  useEffect(() => {
+    if (online.value) void look();
+  }, [online.value]);
+  return { failure, look };
+}
+
 const FIRST_LOOK_MS = 1_500;
 const LAST_LOOK_MS = 60_000;
 

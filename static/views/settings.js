@@ -3,15 +3,13 @@
 
 import { useSignal } from "@preact/signals";
 import { html } from "htm/preact";
-import { useEffect } from "preact/hooks";
-import { ApiError } from "../api.js";
 import { language, setLanguage, t } from "../i18n.js";
 import { Button } from "../parts/controls.js";
 import { toastError } from "../parts/overlays.js";
 import { ErrorNote } from "../parts/words.js";
 import { keep, readKept, setTheme, theme } from "../preferences.js";
 import { route } from "../router.js";
-import { online } from "../store.js";
+import { useLook } from "./get_ask.js";
 import { Engine } from "./settings_engine.js";
 import { Keys } from "./settings_keys.js";
 import { ModelSettings } from "./settings_model.js";
@@ -26,26 +24,13 @@ const LANGUAGES = /** @type {const} */ ([["en", "English"], ["bn", "বাংল
 const THEMES = /** @type {const} */ (["system", "light", "dark"]);
 
 export function SettingsView() {
-  const failure = useSignal(/** @type {ApiError | null} */ (null));
-  async function look() {
-    try {
-      await loadServerSettings();
-      failure.value = null;
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      failure.value = error;
-    }
-  }
-  useEffect(() => {
-    if (online.value) void look();
-  }, [online.value]);
-
+  const { failure, look } = useLook(loadServerSettings);
   return html`<section class="view settings">
     <h1 tabindex="-1">${t("settings.title")}</h1>
     <${Looks} />
     <h2>${t("settings.server")}</h2>
     <p class="muted">${t("settings.server.text")}</p>
-    ${failure.value !== null && html`<${ErrorNote} error=${failure.value} onRetry=${look} />`}
+    ${failure !== null && html`<${ErrorNote} error=${failure} onRetry=${look} />`}
     <div class="stack">
       <${ServerSettings} />
       <${Engine} />

@@ -8,27 +8,17 @@ import { formatTime, t } from "../i18n.js";
 import { Button, CopyButton, Field, Switch } from "../parts/controls.js";
 import { confirmDialog, Dialog, toast } from "../parts/overlays.js";
 import { ErrorNote } from "../parts/words.js";
-import { online } from "../store.js";
+import { useLook } from "./get_ask.js";
 
 /** @import { KeyRow, KeyScope, NewKeyRow } from "../../src/api_types.ts" */
 
 export function Keys() {
   const keys = useSignal(/** @type {KeyRow[] | null} */ (null));
-  const failure = useSignal(/** @type {ApiError | null} */ (null));
   const made = useSignal(/** @type {NewKeyRow | null} */ (null));
 
-  async function look() {
-    try {
-      keys.value = await api.get("/admin/keys");
-      failure.value = null;
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      failure.value = error;
-    }
-  }
-  useEffect(() => {
-    if (online.value) void look();
-  }, [online.value]);
+  const { failure, look } = useLook(async () => {
+    keys.value = await api.get("/admin/keys");
+  });
 
   /** @param {NewKeyRow} key */
   async function onMade(key) {
@@ -62,7 +52,7 @@ export function Keys() {
   }
     </summary>
     <p class="muted">${t("settings.keys.text")}</p>
-    ${failure.value !== null && html`<${ErrorNote} error=${failure.value} onRetry=${look} />`}
+    ${failure !== null && html`<${ErrorNote} error=${failure} onRetry=${look} />`}
     ${rows !== null && rows.length > 0 && html`<${KeyTable} rows=${rows} onRevoke=${revoke} />`}
     ${rows !== null && html`<${NewKey} rows=${rows} onMade=${onMade} />`}
     <${MadeKey} made=${made.value} onClose=${() => {
