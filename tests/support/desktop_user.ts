@@ -89,10 +89,13 @@ export async function desktopUser(name: string): Promise<DesktopUser> {
     screen,
     env,
     zombiecoder: (...args) => cli(args, { env }),
-    pages: async () => {
-      const answer = await ask("list");
-      return (await answer.json() as ShownPage[]).filter(({ type }) => type === "page");
-    },
+    pages: () =>
+      until(async () => {
+        const targets = await (await ask("list")).json() as ShownPage[];
+        const pages = targets.filter(({ type }) => type === "page");
+        // One that is on its way has no address for a moment.
+        return pages.every(({ url }) => url !== "" && url !== "about:blank") ? pages : null;
+      }, 60_000),
     openElsewhere: () => tell("new?data:text/html,<title>Elsewhere</title>"),
     close: ({ id }) => tell(`close/${id}`),
     processes,
