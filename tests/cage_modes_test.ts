@@ -119,7 +119,7 @@ Deno.test("A filter that somebody took away is that load's error", async () => {
   await using server = await serverWith({ bwrap: await testBwrap() }, "auto");
   assert.equal((await load(server, "hello")).status, 200);
   await (await server.post("/admin/models/hello/unload", {})).body?.cancel();
-  Deno.removeSync(join(server.runtimeHome, "cage"), { recursive: true });
+  Deno.removeSync(join(server.runtimeHome, ".cage"), { recursive: true });
   const { status, text } = await load(server, "hello");
   assert.equal(status, 502);
   assert.match(JSON.parse(text).error.message, /its cage has lost a file \(cannot open .*\.bpf/);

@@ -42,7 +42,7 @@ async function install(folder: string, runtimeHome: string) {
 
 function entries(folder: string): string[] {
   return [...Deno.readDirSync(folder)].map(({ name }) => name).filter((name) =>
-    !name.startsWith(".lock") && name !== "probes.json"
+    !name.startsWith(".lock") && ![".cage", "probes.json"].includes(name)
   ).sort();
 }
 

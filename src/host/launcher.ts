@@ -51,7 +51,7 @@ export class Launcher {
         return await probeCage({
           ...{ platform, tools, runtime },
           programs: startable(programs),
-          folder: join(config.runtimeHome, "cage"),
+          folder: join(config.runtimeHome, ".cage"),
         });
       },
       onChange: onCage,
