@@ -172,6 +172,25 @@ Deno.test("The window's browser listens nowhere, and another user can read nothi
   }
 });
 
+Deno.test("A window is opened anew where its browser lives on with a page of another site", async () => {
+  await using user = await desktopUser("user");
+  assert.equal((await user.zombiecoder("app")).code, 0);
+  const { id } = await window(user);
+  await user.openElsewhere();
+  await until(async () => (await user.screen.windows()).length === 2, WAIT_MS);
+  await user.close((await user.pages()).find(({ url }) => url.startsWith("http:"))!);
+  await until(async () => (await user.screen.windows()).every((each) => each.id !== id), WAIT_MS);
+  const address = addressOf(user);
+  for (const said of ["Opened", "Brought to the front:"]) {
+    const { code, stdout, stderr } = await user.zombiecoder("app");
+    assert.deepEqual([code, stdout], [0, `${said} ${address}\n`], stderr);
+    const urls = (await user.pages()).map(({ url }) => new URL(url).protocol).sort();
+    assert.deepEqual(urls, ["data:", "http:"]);
+  }
+  const [front] = await user.screen.windows();
+  assert.equal(front?.instance, "127.0.0.1");
+});
+
 Deno.test("Without such a browser the user's own is told the address; without any, app says so", async () => {
   await using user = await desktopUser("user");
   const bin = join(user.home, "..", "bin");

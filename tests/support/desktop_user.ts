@@ -11,6 +11,7 @@ import { XScreen } from "./x_screen.ts";
 
 /** A page as the browser's debugging port tells it. */
 export interface ShownPage {
+  id: string;
   type: string;
   url: string;
   webSocketDebuggerUrl: string;
@@ -24,6 +25,9 @@ export interface DesktopUser extends AsyncDisposable {
   zombiecoder(...args: string[]): Promise<CliResult>;
   /** Those that a user sees. */
   pages(): Promise<ShownPage[]>;
+  /** Opens a page of another site in the same browser, as a link to one does. */
+  openElsewhere(): Promise<void>;
+  close(page: ShownPage): Promise<void>;
   /** All that was started in this user's name and lives, but for what asks. */
   processes(): number[];
 }
@@ -71,6 +75,13 @@ export async function desktopUser(name: string): Promise<DesktopUser> {
       return isOurs ? [pid] : [];
     });
   }
+  async function ask(what: string, method = "GET"): Promise<Response> {
+    const port = await debuggingPort(user.runtimeHome);
+    return await fetch(`http://127.0.0.1:${port}/json/${what}`, { method });
+  }
+  async function tell(what: string): Promise<void> {
+    await (await ask(what, "PUT")).body?.cancel();
+  }
   const rest = stack.move();
   return {
     home: user.home,
@@ -78,11 +89,15 @@ export async function desktopUser(name: string): Promise<DesktopUser> {
     screen,
     env,
     zombiecoder: (...args) => cli(args, { env }),
-    async pages() {
-      const port = await debuggingPort(user.runtimeHome);
-      const answer = await fetch(`http://127.0.0.1:${port}/json/list`);
-      return (await answer.json() as ShownPage[]).filter(({ type }) => type === "page");
-    },
+    pages: () =>
+      until(async () => {
+        const targets = await (await ask("list")).json() as ShownPage[];
+        const pages = targets.filter(({ type }) => type === "page");
+        // One that is on its way has no address for a moment.
+        return pages.every(({ url }) => url !== "" && url !== "about:blank") ? pages : null;
+      }, 60_000),
+    openElsewhere: () => tell("new?data:text/html,<title>Elsewhere</title>"),
+    close: ({ id }) => tell(`close/${id}`),
     processes,
     [Symbol.asyncDispose]: () => rest.disposeAsync(),
   };
@@ -109,5 +124,9 @@ export function killNow(pid: number): void {
 async function debuggingPort(runtimeHome: string): Promise<string> {
   const [folder] = [...Deno.readDirSync(join(runtimeHome, "app"))];
   const path = join(runtimeHome, "app", folder!.name, "profile", "DevToolsActivePort");
-  return (await Deno.readTextFile(path)).split("\n")[0]!;
+  // Its window may be there before.
+  return await until(async () => {
+    const text = await Deno.readTextFile(path).catch(() => "");
+    return /^(\d+)\n/.exec(text)?.[1];
+  }, 60_000);
 }

@@ -3,6 +3,7 @@
 import { dirname, join } from "node:path";
 import { within } from "../../src/within.ts";
 import type { Tool } from "../../bench/tools.ts";
+import { until } from "./server_process.ts";
 import { TempFolder } from "./temp_folder.ts";
 import { testTool } from "./test_tool.ts";
 
@@ -50,7 +51,13 @@ export class XScreen implements AsyncDisposable {
 
   /** What a user sees, the one in front first. */
   async windows(): Promise<ScreenWindow[]> {
-    const text = await this.#ask("xwininfo", "-root", "-tree");
+    const text = await until(() =>
+      this.#ask("xwininfo", "-root", "-tree").catch((error) => {
+        // A window was closed while they were listed.
+        if (/Bad (Window|Drawable)/.test(String(error))) return null;
+        throw error;
+      })
+    );
     // A window's own parts are farther to the right; what is a few dots large nobody sees.
     const line = /^ {5}(0x[0-9a-f]+) "(.*)": \((?:"([^"]*)" "[^"]*")?\) {2}(\d+)x(\d+)/gm;
     return [...text.matchAll(line)].filter(([, , , , width, height]) =>

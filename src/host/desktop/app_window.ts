@@ -58,15 +58,16 @@ async function toFront(
 ): Promise<"front" | "closed" | "ended"> {
   using pipe = await BrowserPipe.open(folder);
   if (pipe === null) return "ended";
-  const endMs = performance.now() + SETTLED_LIMIT_MS;
+  let endMs = performance.now() + SHOWN_LIMIT_MS;
   while (performance.now() < endMs) {
-    const pages = await pipe.pages() ?? [];
-    const page = pages.find(({ url }) => isAt(url, address)) ??
-      pages.find(({ url }) => isLocal(url));
+    const pages = await pipe.pages();
+    const page = pages?.find(({ url }) => isAt(url, address)) ??
+      pages?.find(({ url }) => isLocal(url));
     if (page !== undefined && await raise(pipe, page, address)) return "front";
     // Its last window was closed a moment ago: it is about to end.
     if (pipe.hasEnded) return "ended";
-    // One that was opened a moment ago is still on its way to the page.
+    // One that answers is on its way to the page, or has none.
+    if (pages !== null) endMs = Math.min(endMs, performance.now() + SETTLED_LIMIT_MS);
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
   return "closed";
