@@ -62,7 +62,7 @@ Deno.test("Every command prints JSON when asked", async () => {
   assert.deepEqual(await json("keys"), [[]]);
   const [builds] = await json<RuntimeList>("runtime");
   assert.deepEqual([builds!.installed, builds!.job], [[], null]);
-  assert.ok(builds!.available.some(({ recommended }) => recommended));
+  assert.ok(builds!.available.some(({ offered }) => offered));
   await json("config");
   const [connection] = await json<{ address: string; needs_key: boolean }>("connect");
   assert.deepEqual([connection!.address, connection!.needs_key], [server.url, false]);

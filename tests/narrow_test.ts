@@ -203,6 +203,27 @@ Deno.test("Without the right to start programs all but models works, and it says
   assert.doesNotMatch(server.stderr, /bug/);
 });
 
+Deno.test("An engine that may not be read is passed over, in one line", async () => {
+  await using dir = await tempDir();
+  const at = (name: string) => join(dir.path, name);
+  for (const name of ["home", "runtime", "bin", "sbin"]) Deno.mkdirSync(at(name));
+  const args = ["serve", "--home", at("home"), "--runtime-home", at("runtime"), "--no-open"];
+  await using program = startProgram(
+    [...args, "--port", "0", "--host", "127.0.0.1", "--runtime-ports", "28080-28100"],
+    { PATH: `${at("bin")}:${at("sbin")}` },
+    fromSource([
+      ...[`--allow-read=.,${at("home")}`, `--allow-write=${at("home")}`],
+      ...["--allow-net=127.0.0.1", "--allow-env"],
+    ]),
+  );
+  await until(() => program.stderr.includes("Models cannot be loaded"));
+  const lines = program.stderr.split("\n").filter((line) => / is not used /.test(line));
+  assert.equal(lines.length, 1, program.stderr);
+  assert.match(lines[0]!, /folders of PATH, for want of a right to read: /);
+  for (const name of ["bin", "sbin"]) assert.ok(lines[0]!.includes(at(name)), lines[0]);
+  assert.doesNotMatch(program.stderr, /bug/);
+});
+
 Deno.test("Without what it needs to start it ends with one line, and never asks", async () => {
   await using dir = await tempDir();
   const args = ["serve", "--home", join(dir.path, "home"), "--runtime-home", join(dir.path, "rt")];

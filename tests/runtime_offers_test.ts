@@ -71,7 +71,7 @@ const TABLE: [string, Vendor[], NvidiaDriver | null, string, Record<string, stri
   ["freebsd x86_64", ["nvidia"], null, ""],
 ];
 
-const OPTIONS = { tag: PINNED_TAG, digests: PINNED_DIGESTS, installed: [] };
+const OPTIONS = { tag: PINNED_TAG, digests: PINNED_DIGESTS, installed: [], hasBuild: false };
 
 for (const [system, vendors, nvidia, offered, refused = {}] of TABLE) {
   const shown = nvidia === null ? "" : `, driver ${nvidia.version}, ${nvidia.leastCapability}`;
@@ -90,6 +90,15 @@ for (const [system, vendors, nvidia, offered, refused = {}] of TABLE) {
     for (const { reason } of rows) match(reason, /^[A-Z].*[^.]$/);
   });
 }
+
+Deno.test("runtimeOffers() recommends the build for the CPU only where there is none", () => {
+  const recommended = (gpus: { vendor: Vendor }[], hasBuild: boolean) =>
+    runtimeOffers({ os: "linux", arch: "x86_64", gpus, nvidia: null }, { ...OPTIONS, hasBuild })
+      .filter((row) => row.recommended).map(({ variant }) => variant);
+  deepEqual(recommended([], false), ["cpu"]);
+  deepEqual(recommended([], true), []);
+  deepEqual(recommended([{ vendor: "amd" }], true), ["vulkan"]);
+});
 
 Deno.test("runtimeOffers() says which builds this program vouches for, and which are here", () => {
   const trustOn = (os: string, arch: string) =>

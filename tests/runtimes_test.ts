@@ -231,6 +231,8 @@ Deno.test("What must not be is refused with what to do", async () => {
   const { t, runtimes, digests } = await withCpuBuild();
   await using _t = t;
   await refusal(runtimes.install({ ...WANTED, variant: "rocm" }), "runtime_not_found");
+  const without = t.builds({ digests });
+  match((await refusal(without.runtimes.install(WANTED))).message, /Name one of: cpu, vulkan,/);
   equal(
     (await refusal(runtimes.install({ ...WANTED, variant: "cuda-12" }))).values.reason,
     "unverified",
@@ -357,7 +359,7 @@ Deno.test("A process that is killed while it changes the choice leaves the old o
     equal(dirname(found.path), join(t.home, name), `${last} was the last that was told`);
   }
   deepEqual(
-    (await t.kept()).filter((name) => !name.startsWith("use.json")).toSorted(),
+    (await t.kept()).filter((name) => !/^(use|probes)\.json/.test(name)).toSorted(),
     [
       VULKAN,
       INSTALLED,

@@ -1,6 +1,6 @@
 // Finds a llama-server that is already on this machine. Installing one is install.ts's.
 
-import { basename, delimiter, isAbsolute, join } from "node:path";
+import { basename, delimiter, dirname, isAbsolute, join } from "node:path";
 import type { RuntimeSource } from "../api_types.ts";
 import { AppError, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
@@ -65,6 +65,7 @@ export async function findRuntime(options: FindOptions, tried: string[]): Promis
   const all = await candidates(options);
   const chosen = await readChoice(options.runtimeHome);
   const wanted = all.filter(({ name }) => name === chosen);
+  const closed: string[] = [];
   for (const candidate of [...wanted, ...all.filter((each) => !wanted.includes(each))]) {
     try {
       const runtime = await usable(candidate, options);
@@ -75,9 +76,17 @@ export async function findRuntime(options: FindOptions, tried: string[]): Promis
       return runtime;
     } catch (error) {
       options.signal.throwIfAborted();
+      if (candidate.source === "path" && error instanceof Deno.errors.NotCapable) {
+        closed.push(dirname(candidate.path));
+        continue;
+      }
       const reason = reasonOf(candidate.path, error);
       if (reason !== null) tried.push(reason);
     }
+  }
+  if (closed.length > 0) {
+    const folders = [...new Set(closed)].join(", ");
+    tried.push(`Cannot look into these folders of PATH, for want of a right to read: ${folders}`);
   }
   return null;
 }
@@ -137,9 +146,9 @@ async function serversIn(folder: string): Promise<string[]> {
       }
     }
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory)) {
-      throw error;
-    }
+    const { NotADirectory, NotCapable, NotFound } = Deno.errors;
+    const isNothing = error instanceof NotFound || error instanceof NotADirectory;
+    if (!isNothing && !(error instanceof NotCapable)) throw error;
   }
   return paths;
 }

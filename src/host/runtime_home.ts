@@ -174,8 +174,10 @@ async function foldersOf(folder: string): Promise<string[]> {
   try {
     for await (const entry of Deno.readDir(folder)) if (entry.isDirectory) names.push(entry.name);
   } catch (error) {
-    const { NotFound, NotADirectory } = Deno.errors;
-    if (!(error instanceof NotFound || error instanceof NotADirectory)) throw error;
+    const { NotFound, NotADirectory, NotCapable } = Deno.errors;
+    const isNothing = error instanceof NotFound || error instanceof NotADirectory;
+    // With narrow flags there is nothing here for us either.
+    if (!isNothing && !(error instanceof NotCapable)) throw error;
   }
   return names;
 }

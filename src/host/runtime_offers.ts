@@ -16,8 +16,10 @@ export interface OfferFacts {
 export interface OfferOptions {
   tag: string;
   digests: Readonly<Record<string, string>>;
-  /** Names of the builds that are here. */
+  /** Names of the builds that were installed here. */
   installed: readonly string[];
+  /** Whether any build is here that can be used, wherever it came from. */
+  hasBuild: boolean;
 }
 
 interface Verdict {
@@ -36,7 +38,10 @@ const LEAST_CAPABILITY_OF_13 = 7.5;
 /** The CUDA 12 line for Windows is older than Blackwell. */
 const LEAST_CAPABILITY_WITHOUT_12 = 12;
 
-/** In the order of the releases; the best that this computer can use is recommended. */
+/**
+ * In the order of the releases. The best that this computer can use is recommended, unless it is the one
+ * for the CPU and there is a build already.
+ */
 export function runtimeOffers(facts: OfferFacts, options: OfferOptions): AvailableRuntime[] {
   const rows = releaseBuilds(facts).map((build): AvailableRuntime => {
     const { tag, digests, installed } = options;
@@ -52,7 +57,9 @@ export function runtimeOffers(facts: OfferFacts, options: OfferOptions): Availab
     };
   });
   const best = rows.findLast(({ offered, variant }) => offered && isWorth(variant, facts));
-  for (const row of rows) row.recommended = row === best;
+  for (const row of rows) {
+    row.recommended = row === best && !(options.hasBuild && row.code === "runs_anywhere");
+  }
   return rows;
 }
 

@@ -274,7 +274,8 @@ export class Runtimes implements AsyncDisposable {
     const { pinned = { tag: PINNED_TAG, digests: PINNED_DIGESTS } } = this.#options;
     const installed = rows.filter(({ source, isWhole }) => source === "installed" && isWhole)
       .map(({ name }) => name);
-    return runtimeOffers(await this.#facts(), { ...pinned, installed });
+    const hasBuild = rows.some(({ refusal }) => refusal === null);
+    return runtimeOffers(await this.#facts(), { ...pinned, installed, hasBuild });
   }
 
   /** Who follows an installation asks again and again, and each time a tool would be run. */
@@ -363,11 +364,18 @@ function offerFor(variant: string | null, offers: readonly AvailableRuntime[]): 
     : offers.find((each) => each.variant === variant);
   if (offer !== undefined) return offer;
   const known = offers.map((each) => each.variant).join(", ") || "none";
+  if (variant === null) {
+    throw refused("nothing_better", {
+      message: "Cannot choose what to install: for this computer nothing is better than what is " +
+        `here. Name one of: ${known}`,
+      values: {},
+    });
+  }
   throw new AppError(
     "runtime_not_found",
-    `Cannot install "${(variant ?? "").slice(0, 40)}": there is no such build for this computer. ` +
+    `Cannot install "${variant.slice(0, 40)}": there is no such build for this computer. ` +
       `Choose one of: ${known}`,
-    { values: { name: (variant ?? "").slice(0, 40) } },
+    { values: { name: variant.slice(0, 40) } },
   );
 }
 

@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { endServer } from "../../src/host/detached_server.ts";
 import { prepareSocketFolder } from "../../src/host/socket_folder.ts";
 import { testRuntime } from "./llama_server.ts";
+import { cageEnv } from "./test_cage.ts";
 import { tempDir } from "./temp_dir.ts";
 
 export interface UserHome extends AsyncDisposable {
@@ -42,6 +43,7 @@ export async function userHome(name: string): Promise<UserHome> {
       ZOMBIE_HOST: "127.0.0.1",
       ZOMBIE_PORT: "0",
       ZOMBIE_RUNTIME_PORTS: "28080-28100",
+      ...cageEnv(),
       ...await placeRuntime(runtimeHome),
     },
     async [Symbol.asyncDispose]() {

@@ -31,7 +31,7 @@ export class UserManager implements AsyncDisposable {
     const folder = await TempFolder.make();
     const group = await Deno.makeTempDir({ dir: await groups(), prefix: "zombie-test-" });
     const env = {
-      PATH: "/usr/bin:/bin:/usr/sbin:/sbin",
+      PATH: Deno.env.get("PATH") ?? "",
       HOME: homeDir,
       XDG_RUNTIME_DIR: folder.path,
       XDG_CONFIG_HOME: join(homeDir, ".config"),

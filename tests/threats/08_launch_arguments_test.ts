@@ -8,8 +8,7 @@ import { environmentOf, instancesWith } from "../support/instance_processes.ts";
 import { testRuntime } from "../support/llama_server.ts";
 import { LAUNCH_FLAGS } from "../support/launch_specs.ts";
 import { type ServerProcess, startServer } from "../support/server_process.ts";
-
-const ROW = "Threat 8, API client: extra arguments and environment";
+import { threatName } from "./rows.ts";
 
 const HOSTILE: readonly string[][] = [
   ...[["--tools", "all"], ["--agent"], ["--mcp-servers-json", "{}"], ["--ui-mcp-proxy"]],
@@ -53,60 +52,74 @@ function argumentsOf(pid: number): string[] {
   return words.slice(name + 1);
 }
 
-Deno.test(`${ROW}: no argument beyond the list, named twice or with another's value starts a process`, async () => {
-  await using server = await startServer();
-  const sockets = `${server.home}/../run`.replace("/home/../", "/");
-  let refusals = 0;
-  for (const extra_args of HOSTILE) {
-    // Refused when it is saved, or when it would be used: in any case before a process is there.
-    const saved = await put(server, { extra_args });
-    if (saved.status >= 400) {
-      match(saved.text, /"invalid_request"/);
-      match(saved.text, /"param":"extra_args"/, saved.text);
+Deno.test(
+  threatName(
+    8,
+    "no argument beyond the list, named twice or with another's value starts a process",
+  ),
+  async () => {
+    await using server = await startServer();
+    const sockets = `${server.home}/../run`.replace("/home/../", "/");
+    let refusals = 0;
+    for (const extra_args of HOSTILE) {
+      // Refused when it is saved, or when it would be used: in any case before a process is there.
+      const saved = await put(server, { extra_args });
+      if (saved.status >= 400) {
+        match(saved.text, /"invalid_request"/);
+        match(saved.text, /"param":"extra_args"/, saved.text);
+        refusals++;
+        continue;
+      }
+      const load = await server.post("/admin/models/hello/load", {});
+      const text = await load.text();
+      equal(load.status, 400, `${JSON.stringify(extra_args)}: ${text}`);
+      equal(JSON.parse(text).error.code, "invalid_request");
       refusals++;
-      continue;
+      deepEqual(instancesWith(sockets), [], JSON.stringify(extra_args));
     }
-    const load = await server.post("/admin/models/hello/load", {});
-    const text = await load.text();
-    equal(load.status, 400, `${JSON.stringify(extra_args)}: ${text}`);
-    equal(JSON.parse(text).error.code, "invalid_request");
-    refusals++;
-    deepEqual(instancesWith(sockets), [], JSON.stringify(extra_args));
-  }
-  equal(refusals, HOSTILE.length);
-  // Fields that are no settings: an environment, a program, a command line.
-  for (
-    const field of ["env", "environment", "program", "command", "args", "llama_server", "__proto__"]
-  ) {
-    const body = `{"${field}":{"LLAMA_ARG_TOOLS":"all"}}`;
-    for (const [method, path] of [["PUT", "settings"], ["POST", "load"]] as const) {
-      const answer = await server.fetch(`/admin/models/hello/${path}`, {
-        method,
-        headers: { "content-type": "application/json" },
-        body,
-      });
-      equal(answer.status, 400, `${method} ${path} ${body}: ${await answer.text()}`);
+    equal(refusals, HOSTILE.length);
+    // Fields that are no settings: an environment, a program, a command line.
+    for (
+      const field of [
+        "env",
+        "environment",
+        "program",
+        "command",
+        "args",
+        "llama_server",
+        "__proto__",
+      ]
+    ) {
+      const body = `{"${field}":{"LLAMA_ARG_TOOLS":"all"}}`;
+      for (const [method, path] of [["PUT", "settings"], ["POST", "load"]] as const) {
+        const answer = await server.fetch(`/admin/models/hello/${path}`, {
+          method,
+          headers: { "content-type": "application/json" },
+          body,
+        });
+        equal(answer.status, 400, `${method} ${path} ${body}: ${await answer.text()}`);
+      }
     }
-  }
-  deepEqual(instancesWith(sockets), []);
-  // And what is on the list passes, so that a refusal says something.
-  const allowed = await put(server, { extra_args: ["--temp", "0.5", "--top-k", "5"] });
-  equal(allowed.status, 200, allowed.text);
-  const answer = await server.post("/generate", { model_id: "hello", prompt: "hi" });
-  equal((await answer.json()).response, HELLO_SENTENCE);
-  const pids = instancesWith(sockets);
-  ok(pids.length >= 1);
-  for (const pid of pids) {
-    const flags = argumentsOf(pid).filter((word) => word.startsWith("-"));
-    const unknown = flags.filter((flag) =>
-      !Object.hasOwn(LAUNCH_FLAGS, flag) && !["--temp", "--top-k"].includes(flag)
-    );
-    deepEqual(unknown, []);
-    equal(new Set(flags).size, flags.length, "none is there twice");
-  }
-});
+    deepEqual(instancesWith(sockets), []);
+    // And what is on the list passes, so that a refusal says something.
+    const allowed = await put(server, { extra_args: ["--temp", "0.5", "--top-k", "5"] });
+    equal(allowed.status, 200, allowed.text);
+    const answer = await server.post("/generate", { model_id: "hello", prompt: "hi" });
+    equal((await answer.json()).response, HELLO_SENTENCE);
+    const pids = instancesWith(sockets);
+    ok(pids.length >= 1);
+    for (const pid of pids) {
+      const flags = argumentsOf(pid).filter((word) => word.startsWith("-"));
+      const unknown = flags.filter((flag) =>
+        !Object.hasOwn(LAUNCH_FLAGS, flag) && !["--temp", "--top-k"].includes(flag)
+      );
+      deepEqual(unknown, []);
+      equal(new Set(flags).size, flags.length, "none is there twice");
+    }
+  },
+);
 
-Deno.test(`${ROW}: a process gets exactly our variables, whatever ours are`, async () => {
+Deno.test(threatName(8, "a process gets exactly our variables, whatever ours are"), async () => {
   await using server = await startServer({
     env: {
       LLAMA_ARG_HOST: "0.0.0.0",

@@ -22,16 +22,11 @@ const LINKS = [
   `?${WISHES}#/chat/hello`,
   `#/chat/hello?${WISHES}`,
   `#/chat/hello/${encodeURIComponent("delete everything")}`,
-  `#/chat/hello&${WISHES}`,
   `?${WISHES}#/get/evil%2Fmodel`,
-  `#/get?${WISHES}`,
   `#/models/hello?${WISHES}`,
-  `#/models/hello/delete`,
   `#/settings/keys?${WISHES}`,
   `#/settings?extra_args=--tools&${WISHES}`,
-  `#/connect?${WISHES}`,
   `#/logs/hello?${WISHES}`,
-  `#/welcome/hello?${WISHES}`,
   "#/chat/%3Cimg%20src%3Dx%20onerror%3Dhacked%3D1%3E",
   "#javascript:hacked=1",
   `#${WISHES}`,
@@ -138,45 +133,49 @@ Deno.test(threatName(16, "a link of another site neither loads nor unloads a mod
 
 /** In a page of another site: each way to show something within it. */
 function frames(url: string): string {
-  return `<body><iframe src="${url}"></iframe><object data="${url}"></object><embed src="${url}">
-    <iframe sandbox="allow-scripts allow-same-origin" src="${url}"></iframe></body>`;
+  return `<iframe src="${url}"></iframe><object data="${url}"></object><embed src="${url}">
+    <iframe sandbox="allow-scripts allow-same-origin" src="${url}"></iframe>`;
 }
 
 Deno.test(
   threatName(16, "frame-ancestors 'none': Chromium shows the page and /docs in no frame"),
   async () => {
     await using server = await startServer({ doors: DOORS });
-    for (const path of ["/", "/docs"]) {
-      const url = server.url + path;
-      await using foreign = await ForeignPage.open(frames(url));
-      const { page, context } = foreign;
-      const shown = async () => {
-        // With what is in its frames, as far as they are documents.
-        await page.goto(foreign.origin, { waitUntil: "load" });
-        const inside = page.frames().slice(1);
-        ok(inside.length >= 2, `${inside.length} frames`);
-        const texts = await Promise.all(
-          inside.map((frame) => frame.url().startsWith("chrome-error:") ? "" : frame.content()),
-        );
-        return texts.filter((text) => text.includes("ZombieCoder")).length;
-      };
-      // A browser of today says that it is for a frame, and gets a refusal.
-      equal(await shown(), 0, `${path} by what the browser says of itself`);
-      // One that says nothing gets the page, with the policy that forbids it.
-      let policy = "";
-      let strip = false;
-      await context.route((address) => address.href === url, async (route) => {
-        const answer = await route.fetch({ headers: { accept: "text/html" } });
-        const headers = answer.headers();
-        policy = headers["content-security-policy"] ?? "";
-        if (strip) delete headers["content-security-policy"];
-        await route.fulfill({ response: answer, headers });
-      });
-      equal(await shown(), 0, `${path} by its policy`);
-      match(policy, /frame-ancestors 'none'/);
-      // Without it there would have been something to see.
-      strip = true;
-      ok(await shown() >= 1, `${path} without its policy`);
+    const urls = [`${server.url}/`, `${server.url}/docs`];
+    await using foreign = await ForeignPage.open(`<body>${urls.map(frames).join("")}</body>`);
+    const { page, context } = foreign;
+    // Documents are what may be framed; what they would go on to load only takes time.
+    await context.route(
+      ({ pathname }) => /\.(?:js|css|json)$/.test(pathname),
+      (route) => route.abort(),
+    );
+    async function shown(): Promise<number> {
+      // With what is in its frames, as far as they are documents.
+      await page.goto(foreign.origin, { waitUntil: "load" });
+      const inside = page.frames().slice(1);
+      ok(inside.length >= 4, `${inside.length} frames`);
+      const texts = await Promise.all(
+        inside.map((frame) => frame.url().startsWith("chrome-error:") ? "" : frame.content()),
+      );
+      return texts.filter((text) => text.includes("ZombieCoder")).length;
     }
+    // A browser of today says that it is for a frame, and gets a refusal.
+    equal(await shown(), 0, "by what the browser says of itself");
+    // One that says nothing gets the page, with the policy that forbids it.
+    const policies: string[] = [];
+    let strip = false;
+    await context.route(({ href }) => urls.includes(href), async (route) => {
+      const answer = await route.fetch({ headers: { accept: "text/html" } });
+      const headers = answer.headers();
+      policies.push(headers["content-security-policy"] ?? "");
+      if (strip) delete headers["content-security-policy"];
+      await route.fulfill({ response: answer, headers });
+    });
+    equal(await shown(), 0, "by its policy");
+    ok(policies.length >= 4);
+    for (const policy of policies) match(policy, /frame-ancestors 'none'/);
+    // Without it there would have been something to see.
+    strip = true;
+    ok(await shown() >= 2, "without its policy");
   },
 );
