@@ -81,12 +81,15 @@ Deno.test("caged() wraps in a fixed order and hands the filter over by number 3"
   const wanted = { program, args, env: { A: "1" }, walls: { cage: BUBBLEWRAP, view: VIEW } };
   const launchable = caged(wanted, tools);
   assert.equal(launchable.program, "/usr/bin/setsid");
-  assert.deepEqual(launchable.args.slice(0, 6), [
-    ...["/usr/bin/setpriv", "--pdeathsig", "KILL", "--", "/bin/sh", "-c"],
-  ]);
-  assert.deepEqual(launchable.args.slice(7, 13), [
+  assert.deepEqual(launchable.args.slice(0, 2), ["/bin/sh", "-c"]);
+  assert.deepEqual(launchable.args.slice(3, 9), [
     ...["sh", String(Deno.pid), "/rt/plain.bpf", String(Math.ceil(3e9 / 1024)), "walls"],
     "/usr/bin/bwrap",
+  ]);
+  const landlock: Cage = { ...BUBBLEWRAP, kind: "landlock", program: "/opt/setpriv" };
+  const watched = caged({ ...wanted, walls: { cage: landlock, view: VIEW } }, tools);
+  assert.deepEqual(watched.args.slice(0, 5), [
+    ...["/usr/bin/setpriv", "--pdeathsig", "KILL", "--", "/bin/sh"],
   ]);
   assert.deepEqual(launchable.env, { A: "1" });
   assert.equal(launchable.detached, false);
