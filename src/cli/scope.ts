@@ -105,6 +105,7 @@ function netLines(net: readonly string[]): string[] {
 }
 
 function cageLines({ mode, active, reason }: ScopeInfo["cage"]): string[] {
-  const holds = active === null ? "none" : `${active} (--cage ${mode})`;
-  return reason === null ? [holds] : [holds, reason];
+  if (active !== null) return [`${active} (--cage ${mode})`, ...reason === null ? [] : [reason]];
+  if (reason !== null) return [`none (--cage ${mode})`, reason];
+  return [mode === "off" ? "none (--cage off)" : "which one, the first model's start will tell"];
 }
