@@ -1,4 +1,4 @@
-// `main.ts serve` with another module as the server, for the programs of tests.
+// `main.ts serve` with some of its options changed, for the programs of tests.
 
 import { loadConfig, readProcess } from "../../src/config.ts";
 import { messageOf } from "../../src/errors.ts";
@@ -9,7 +9,7 @@ function write(stream: { writeSync(bytes: Uint8Array): number }, text: string): 
 }
 
 export async function serveWith(
-  options: Pick<ServeOptions, "serverUrl" | "heartbeatLimitMs">,
+  options: Partial<Pick<ServeOptions, "serverUrl" | "heartbeatLimitMs" | "path" | "cagePrograms">>,
 ): Promise<never> {
   const input = readProcess();
   try {
