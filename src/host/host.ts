@@ -24,6 +24,7 @@ import type {
 import { standingRoots } from "./import_roots.ts";
 import { BandwidthProbe } from "./probes/bandwidth.ts";
 import { createConnectionsProbe } from "./probes/connections_probe.ts";
+import { freeDiskBytes } from "./probes/free_disk.ts";
 import { HostProbe } from "./probes/host_probe.ts";
 import { createProcessProbe } from "./probes/process_probe.ts";
 import { Processes } from "./processes.ts";
@@ -353,17 +354,5 @@ export class Host implements AsyncDisposable {
         this.#post({ type: "reading", reading: await this.#read(true) });
       }, READING_INTERVAL_MS)
       : null;
-  }
-}
-
-/** What an ordinary user may still write there; null where the system does not say. */
-async function freeDiskBytes(path: string): Promise<number | null> {
-  // Seven megabytes of library: loaded when someone first looks.
-  const { statfs } = await import("node:fs/promises");
-  try {
-    const { bavail, bsize } = await statfs(path);
-    return bavail * bsize;
-  } catch {
-    return null;
   }
 }
