@@ -326,8 +326,10 @@ Deno.test("While one is installed nothing else is changed, and an ended program 
       () => runtimes.remove(INSTALLED),
     ]
   ) equal((await refusal(change())).values.reason, "busy");
-  const { job } = await runtimes.list();
-  match(job!.activity!, /^Downloading llama\.cpp/);
+  // The stand-in has answered; that its first byte has come is told a moment later.
+  await until(async () =>
+    (await runtimes.list()).job!.activity!.startsWith("Downloading llama.cpp")
+  );
   t.abort.abort(new AppError("shutting_down", "The server is stopping"));
   equal((await ended(runtimes)).state, "failed");
   deepEqual(await t.kept(), [INSTALLED]);

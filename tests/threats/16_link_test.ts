@@ -107,7 +107,8 @@ Deno.test(threatName(16, "a link of another site neither loads nor unloads a mod
   await using server = await served(hub);
   await using foreign = await ForeignPage.open("<title>Cat pictures</title>");
   const { page } = foreign;
-  async function follow(path: string): Promise<string> {
+  /** What is shown comes some time after the address. */
+  async function follow(path: string, shown: RegExp): Promise<void> {
     await page.goto(foreign.origin);
     await page.evaluate(`{
       const link = document.createElement("a");
@@ -116,19 +117,19 @@ Deno.test(threatName(16, "a link of another site neither loads nor unloads a mod
       link.click();
     }`);
     await page.waitForURL(`${server.url}/**`);
-    return await page.locator("body").innerText();
+    await page.locator("body", { hasText: shown }).waitFor();
   }
-  match(await follow("/upstream/hello/props"), /because of a link on another page/);
+  await follow("/upstream/hello/props", /because of a link on another page/);
   equal((await rowOf(server, "hello")).state, "stopped");
   await (await server.post("/admin/models/hello/load", {})).body?.cancel();
-  match(await follow("/unload"), /because of a link on another page/);
+  await follow("/unload", /because of a link on another page/);
   const { state, port } = await rowOf(server, "hello");
   equal(state, "ready");
   await page.goto(foreign.origin);
   await page.goto(`http://127.0.0.1:${port}/props`);
   // Whoever opens the address himself is answered, and a link may show the page.
-  match(await page.locator("body").innerText(), /default_generation_settings/);
-  match(await follow("/"), /ZombieCoder/);
+  await page.locator("body", { hasText: /default_generation_settings/ }).waitFor();
+  await follow("/", /ZombieCoder/);
 });
 
 /** In a page of another site: each way to show something within it. */
