@@ -54,7 +54,10 @@ Deno.test("Connect shows a phone's address as a QR code, and puts a new key for 
   assert.ok(python.includes(`api_key=${JSON.stringify(odd)}`), python);
   await page.getByRole("tab", { name: "curl" }).click();
   await page.getByRole("button", { name: "Make a new key" }).click();
-  await until(async () => await page.getByLabel("Key", { exact: true }).inputValue() !== made);
+  await until(async () => {
+    const value = await page.getByLabel("Key", { exact: true }).inputValue();
+    return value !== made && value !== odd;
+  });
 
   const headers = { authorization: `Bearer ${made}` };
   const models = await server.fetch("/v1/models", { headers });
