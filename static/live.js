@@ -31,6 +31,13 @@ async function watch(stopped) {
     const connection = new AbortController();
     const leave = () => connection.abort();
     stopped.addEventListener("abort", leave);
+    let isLeft = false;
+    // Kept by the browser for a step back, a page would hold one of the six connections that there are.
+    const hide = () => {
+      isLeft = true;
+      leave();
+    };
+    addEventListener("pagehide", hide);
     /** @type {EventReader} */
     const reader = new EventReader(lastId);
     const pulse = setInterval(() => reader.checkPulse(connection), SILENCE_MS / 4);
@@ -46,9 +53,14 @@ async function watch(stopped) {
     } finally {
       clearInterval(pulse);
       stopped.removeEventListener("abort", leave);
+      removeEventListener("pagehide", hide);
     }
     lastId = reader.lastId;
     reader.flush();
+    if (isLeft) {
+      await new Promise((shown) => addEventListener("pageshow", shown, { once: true }));
+      continue;
+    }
     batch(() => {
       store.connecting.value = false;
       // Who refuses for want of a key is there.

@@ -110,6 +110,24 @@ Deno.test("language and look are switched in place and kept; every view has its 
   }
 });
 
+Deno.test("a page that was left holds no connection, and goes on when it is shown again", async () => {
+  await using server = await startServer();
+  await using open = await openPage({ server });
+  const { page } = open;
+  await status(open, "Online").waitFor();
+  // A browser opens six connections to one address, and keeps so many pages for a step back.
+  for (let visit = 1; visit <= 8; visit++) {
+    // Where those were held, the next one waited until the browser gave one up, after some 15 s.
+    await page.goto(`${server.url}/?visit=${visit}#/models`, { timeout: 10_000 });
+    await status(open, "Online").waitFor();
+  }
+  // What the browser tells a page that it puts away, and one that it takes out again as it was.
+  await page.evaluate(`dispatchEvent(new PageTransitionEvent("pagehide", { persisted: true }))`);
+  await server.post("/admin/models/hello/load", {});
+  await page.evaluate(`dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true }))`);
+  await page.getByText(/Ready \(Port \d+\)/).first().waitFor();
+});
+
 Deno.test("everything is reached by the keyboard, on a phone as well", async () => {
   await using server = await startServer();
   await using open = await openPage({ server, viewport: PHONE });
