@@ -30,7 +30,8 @@ export async function pathWithBwrap(): Promise<string> {
 
 /** Of this machine, else Debian's with its own libraries, which the caged program must not get. */
 export async function testBwrap(): Promise<string> {
-  const { bwrap } = findCagePrograms("linux", null);
+  // Of this machine, or the script below: one that called itself would never come to an end.
+  const { bwrap } = findCagePrograms("linux", Deno.env.get("PATH") ?? null);
   if (bwrap !== null) return bwrap;
   const tool = await testTool("bwrap");
   const folder = join(tmpdir(), `zombiecoder-test-bwrap-${Deno.uid() ?? "user"}`);
