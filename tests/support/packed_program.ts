@@ -9,6 +9,7 @@ import { testRuntime } from "./llama_server.ts";
 import { type Program, startProgram } from "./program.ts";
 import { until } from "./server_process.ts";
 import { tempDir } from "./temp_dir.ts";
+import { pathWithBwrap } from "./test_cage.ts";
 
 export interface EmptyPlace extends AsyncDisposable {
   readonly path: string;
@@ -36,7 +37,7 @@ export async function emptyPlace(): Promise<EmptyPlace> {
     ...{ USERPROFILE: at("home"), TEMP: at("tmp"), TMP: at("tmp") },
     ...{ HOME: at("home"), XDG_RUNTIME_DIR: at("run"), DENO_DIR: at("deno"), TMPDIR: at("tmp") },
     // No llama-server is found there.
-    PATH: at("bin"),
+    PATH: await pathWithBwrap(at("bin")),
     // As the README has it: else Deno itself asks for newer versions of it.
     DENO_NO_UPDATE_CHECK: "1",
     ...{ HTTP_PROXY: way, HTTPS_PROXY: way, NO_PROXY: "127.0.0.1,localhost" },

@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import { type TempDir, tempDir } from "./temp_dir.ts";
 import { testRuntime } from "./llama_server.ts";
-import { cageEnv } from "./test_cage.ts";
+import { cageEnv, pathWithBwrap } from "./test_cage.ts";
 
 export interface ServerOptions {
   flags?: string[];
@@ -66,7 +66,12 @@ export async function startServer(options: ServerOptions = {}): Promise<ServerPr
       ...(options.flags ?? []),
     ],
     cwd: ROOT,
-    env: { ...cageEnv(options.flags), XDG_RUNTIME_DIR: sockets, ...options.env },
+    env: {
+      ...cageEnv(options.flags),
+      XDG_RUNTIME_DIR: sockets,
+      ...options.env,
+      ...(options.env?.PATH !== undefined && { PATH: await pathWithBwrap(options.env.PATH) }),
+    },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",

@@ -21,11 +21,11 @@ export function cageEnv(flags: readonly string[] = []): Record<string, string> {
   return { ZOMBIE_CAGE: Deno.env.get(TEST_CAGE) || "auto" };
 }
 
-/** PATH, with a bubblewrap in it. */
-export async function pathWithBwrap(): Promise<string> {
-  const path = Deno.env.get("PATH") ?? "";
+/** PATH, or what stands in its place, with a bubblewrap behind it where the machine has none. */
+export async function pathWithBwrap(path = Deno.env.get("PATH") ?? ""): Promise<string> {
+  if (Deno.build.os !== "linux" || Deno.env.get(TEST_CAGE) === "off") return path;
   if (findCagePrograms("linux", path).bwrap !== null) return path;
-  return `${dirname(await testBwrap())}:${path}`;
+  return `${path}:${dirname(await testBwrap())}`;
 }
 
 /** Of this machine, else Debian's with its own libraries, which the caged program must not get. */
