@@ -10,14 +10,15 @@ import { randomHex } from "./random_hex.ts";
  */
 export async function durableWrite(
   path: string,
-  text: string,
+  content: string | Uint8Array,
   { unless = () => false }: { unless?: () => boolean } = {},
 ): Promise<boolean> {
   const aside = `${path}.${randomHex(6)}.tmp`;
   try {
     const file = await Deno.open(aside, { write: true, createNew: true, mode: 0o600 });
     try {
-      await writeAll(file, new TextEncoder().encode(text));
+      const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+      await writeAll(file, bytes);
       await file.sync();
     } finally {
       file.close();

@@ -3,7 +3,6 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import type { HostReading, ScopeInfo, SystemInfo } from "../src/api_types.ts";
-import type { Config } from "../src/config.ts";
 import { type IsGranted, scopeWithin } from "../src/host/rights.ts";
 import { serverGrants, serverScope } from "../src/host/scope.ts";
 import { HELLO_SENTENCE } from "../src/models/hello_model.ts";
@@ -11,22 +10,10 @@ import { cli, cliEnv } from "./support/cli.ts";
 import { testRuntime } from "./support/llama_server.ts";
 import { modelProcesses } from "./support/model_processes.ts";
 import { fromSource, startProgram } from "./support/program.ts";
+import { SCOPE_CONFIG } from "./support/scope_config.ts";
 import { startServer, until } from "./support/server_process.ts";
 import { tempDir } from "./support/temp_dir.ts";
 
-const CONFIG = {
-  home: "/home/u/.zombie_model",
-  runtimeHome: "/home/u/.zombie_runtime",
-  modelsDirs: ["/data/models"],
-  hosts: ["127.0.0.1", "::1"],
-  port: 8_001,
-  runtimePorts: { first: 8_080, last: 8_082 },
-  llamaServer: null,
-  releaseApi: "https://api.github.com",
-  hfEndpoint: "https://huggingface.co",
-  downloadHosts: [],
-  proxy: null,
-} as unknown as Config;
 const PLACES = [{ socketPath: "/run/z/00.sock" }, { socketPath: "/run/z/01.sock" }];
 const PATHS = {
   socketDir: "/run/z",
@@ -35,13 +22,22 @@ const PATHS = {
 };
 
 function within(isGranted: IsGranted) {
-  const grants = serverGrants(CONFIG, PATHS);
+  const grants = serverGrants(SCOPE_CONFIG, PATHS);
   // `/proc` is Linux's: these tables are for every system.
-  return scopeWithin({ config: CONFIG, grants, places: PLACES, platform: "darwin", isGranted });
+  return scopeWithin({
+    config: SCOPE_CONFIG,
+    grants,
+    places: PLACES,
+    platform: "darwin",
+    isGranted,
+  });
 }
 
 Deno.test("scopeWithin() gives all that is wanted where nothing is refused", () => {
-  assert.deepEqual(within(() => true), { permissions: serverScope(CONFIG, PATHS), missing: [] });
+  assert.deepEqual(within(() => true), {
+    permissions: serverScope(SCOPE_CONFIG, PATHS),
+    missing: [],
+  });
 });
 
 Deno.test("scopeWithin() leaves out what the program itself may not, and says what each costs", () => {
@@ -51,7 +47,7 @@ Deno.test("scopeWithin() leaves out what the program itself may not, and says wh
     if (right.name === "env") return right.variable !== "HF_TOKEN";
     return right.name === "run" ? right.command !== undefined : true;
   });
-  const whole = serverScope(CONFIG, PATHS);
+  const whole = serverScope(SCOPE_CONFIG, PATHS);
   assert.deepEqual(permissions, {
     ...whole,
     read: whole.read.filter((path) => !["/data/models", "/jan"].includes(path)),

@@ -1,24 +1,12 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import type { Config } from "../src/config.ts";
 import { serverScope } from "../src/host/scope.ts";
 import { writeTestModel } from "../src/models/hello_model.ts";
 import { attempt, REFUSALS, startFlags } from "./support/scope_attempted.ts";
 import { DONE } from "./support/scope_attempts.ts";
+import { SCOPE_CONFIG } from "./support/scope_config.ts";
 import { startServer, until } from "./support/server_process.ts";
 import { tempDir } from "./support/temp_dir.ts";
-
-const CONFIG = {
-  home: "/home/u/.zombie_model",
-  runtimeHome: "/home/u/.zombie_runtime",
-  modelsDirs: ["/data/models"],
-  hosts: ["127.0.0.1", "::1"],
-  port: 8_001,
-  runtimePorts: { first: 8_080, last: 8_082 },
-  hfEndpoint: "https://huggingface.co",
-  downloadHosts: [],
-  proxy: null,
-} as unknown as Config;
 
 const PATHS = {
   socketDir: "/run/user/1/z",
@@ -27,7 +15,7 @@ const PATHS = {
 };
 
 Deno.test("serverScope() lists every folder, address and socket, and grants nothing else", () => {
-  assert.deepEqual(serverScope(CONFIG, PATHS), {
+  assert.deepEqual(serverScope(SCOPE_CONFIG, PATHS), {
     read: [
       ...["/home/u/.zombie_model", "/data/models", "/home/u/.ollama/models"],
       "/run/user/1/z",

@@ -4,6 +4,7 @@
 
 import { bubblewrapWords } from "./bubblewrap.ts";
 import { filterPath, type Walls } from "./cage_view.ts";
+import { findProgram } from "./find_program.ts";
 import { landlockWords } from "./landlock.ts";
 import { sandboxExecWords } from "./sandbox_exec.ts";
 
@@ -102,17 +103,6 @@ function memoryKiB(walls: Walls | undefined): string {
 
 export function findCageTools(platform: string): CageTools {
   if (platform !== "linux") return { setpriv: null, setsid: null, shell: null };
-  return { setpriv: findTool("setpriv"), setsid: findTool("setsid"), shell: findTool("sh") };
-}
-
-function findTool(name: string): string | null {
-  return ["/usr/bin", "/bin"].map((folder) => `${folder}/${name}`).find(isFile) ?? null;
-}
-
-function isFile(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false;
-  }
+  const find = (name: string) => findProgram(name, ["/usr/bin", "/bin"]);
+  return { setpriv: find("setpriv"), setsid: find("setsid"), shell: find("sh") };
 }

@@ -1,7 +1,7 @@
 // The system call filters as files, in a folder that the server cannot write: they are opened by path.
 
 import { join } from "node:path";
-import { randomHex } from "../random_hex.ts";
+import { durableWrite } from "../durable_write.ts";
 import { type Architecture, filterFor } from "./seccomp.ts";
 
 export interface FilterFilesOptions {
@@ -20,17 +20,11 @@ export async function filterFiles(
   const write = async (gpu: boolean) => {
     const words = [besideOthers ? "shared" : "apart", ...(gpu ? ["gpu"] : []), architecture];
     const path = join(folder, `${words.join("-")}.bpf`);
-    await keep(path, filterFor({ architecture, gpu, besideOthers }));
+    const filter = filterFor({ architecture, gpu, besideOthers });
+    if (!(await holds(path, filter))) await durableWrite(path, filter);
     return path;
   };
   return { plain: await write(false), gpu: await write(true) };
-}
-
-async function keep(path: string, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-  if (await holds(path, bytes)) return;
-  const aside = `${path}.${randomHex(6)}.tmp`;
-  await Deno.writeFile(aside, bytes, { createNew: true, mode: 0o600 });
-  await Deno.rename(aside, path);
 }
 
 async function holds(path: string, bytes: Uint8Array): Promise<boolean> {

@@ -1,13 +1,14 @@
 // Which cage works here: each is tried with the very program that it shall hold. The best is taken; why
 // it is not a better one is told in words that say what to do.
 
-import { dirname, isAbsolute, join } from "node:path";
+import { dirname, isAbsolute } from "node:path";
 import { messageOf } from "../errors.ts";
 import { caged, type CageTools } from "./cage.ts";
 import { filterFiles } from "./cage_filters.ts";
 import { type Cage, type CageKind, type CageView, librariesOf } from "./cage_view.ts";
+import { findProgram } from "./find_program.ts";
 import { runProgram, type RunResult } from "./run_program.ts";
-import { parseDevices, type RuntimeProbe } from "./runtime_probe.ts";
+import { parseDevices, printable, type RuntimeProbe } from "./runtime_probe.ts";
 import { architectureOf } from "./seccomp.ts";
 
 /** Absolute paths; null = not installed. */
@@ -181,28 +182,18 @@ function failureOf(kind: CageKind, { stderr, code, timedOut }: RunResult): strin
       '"sudo sysctl kernel.unprivileged_userns_clone=1", in a container by its settings';
   }
   const said = timedOut ? "no end" : stderr.trim().split("\n")[0] || `code ${code}`;
-  // deno-lint-ignore no-control-regex -- it reaches terminals
-  return `${kind} does not work here (${said.replace(/[\x00-\x1f\x7f]/g, " ").slice(0, 200)})`;
+  return `${kind} does not work here (${printable(said).slice(0, 200)})`;
 }
 
 /** `path` is the value of PATH, by which llama-server is looked for as well. */
 export function findCagePrograms(platform: string, path: string | null): CagePrograms {
   const named = (path ?? "").split(":").filter((folder) => isAbsolute(folder));
   const folders = [...new Set([...named, "/usr/bin", "/bin", "/usr/local/bin"])];
-  const find = (name: string) =>
-    folders.map((folder) => join(folder, name)).find((each) => isFile(each)) ?? null;
+  const find = (name: string) => findProgram(name, folders);
   const isLinux = platform === "linux";
   return {
     bwrap: isLinux ? find("bwrap") : null,
     setpriv: isLinux ? find("setpriv") : null,
     sandboxExec: platform === "darwin" ? find("sandbox-exec") : null,
   };
-}
-
-function isFile(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false;
-  }
 }

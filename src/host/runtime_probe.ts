@@ -193,8 +193,8 @@ function unusable(path: string, reason: string, cause?: unknown): AppError {
   });
 }
 
-// The text reaches logs and the page: one line, bounded.
-function printable(text: string): string {
+/** Of a text that reaches logs, terminals and the page: one line, bounded. */
+export function printable(text: string): string {
   // deno-lint-ignore no-control-regex
   return text.replace(/[\x00-\x1f\x7f]/g, " ").slice(0, 300);
 }

@@ -7,6 +7,7 @@ import { runCommand } from "../probes/run_command.ts";
 import { runPowershell } from "../probes/powershell.ts";
 import { lockAppFolder, prepareAppFolder } from "./app_folder.ts";
 import { BrowserPipe, PIPE_NAMES, type Target } from "./browser_pipe.ts";
+import { startAlone } from "./start_alone.ts";
 
 export interface AppWindowOptions {
   /** `http://127.0.0.1:8001/` */
@@ -105,7 +106,6 @@ async function openFirst(program: string, options: AppWindowOptions): Promise<bo
   const child = start(program, options, Deno.build.os === "windows" ? "alone" : "with pipes");
   if (child === null) return false;
   note(folder, { program, pid: child.pid });
-  child.unref();
   const isWindows = Deno.build.os === "windows";
   const endMs = performance.now() + (isWindows ? FAILED_LIMIT_MS : SHOWN_LIMIT_MS);
   while (performance.now() < endMs) {
@@ -130,7 +130,6 @@ async function openAnother(
 ): Promise<"opened" | null> {
   const child = start(program, options, "alone");
   if (child === null) return null;
-  child.unref();
   const status = await within(child.status, HANDED_OVER_LIMIT_MS);
   return status === null || status.success ? "opened" : null;
 }
@@ -164,23 +163,8 @@ function start(
     ...["-c", WITH_PIPES, "sh", ...pipes],
     ...[program, ...args, "--remote-debugging-pipe", `--app=${address}`],
   ];
-  try {
-    return new Deno.Command(path!, {
-      args: all,
-      env: { ...env },
-      clearEnv: true,
-      // Not the user's: that one could not be removed, nor its drive taken out.
-      cwd: folder,
-      stdin: "null",
-      stdout: "null",
-      stderr: "null",
-      // Ctrl-C and the end of this terminal do not reach it.
-      detached: true,
-    }).spawn();
-  } catch (error) {
-    if (error instanceof Error) return null;
-    throw error;
-  }
+  // Not in the user's folder: that one could not be removed, nor its drive taken out.
+  return startAlone(path!, { args: all, env, cwd: folder });
 }
 
 async function canBeUsed(program: string): Promise<boolean> {

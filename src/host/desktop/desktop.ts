@@ -6,6 +6,7 @@ import { within } from "../../within.ts";
 import { appFolder } from "./app_folder.ts";
 import { showAppWindow } from "./app_window.ts";
 import { browserPaths, type DesktopPlaces, hasDesktop, openers } from "./browsers.ts";
+import { startAlone } from "./start_alone.ts";
 
 export interface ShowPageOptions {
   home: string;
@@ -58,22 +59,8 @@ async function opens(
   args: string[],
   env: Record<string, string>,
 ): Promise<boolean> {
-  let child: Deno.ChildProcess;
-  try {
-    child = new Deno.Command(program, {
-      args,
-      env,
-      clearEnv: true,
-      stdin: "null",
-      stdout: "null",
-      stderr: "null",
-      detached: true,
-    }).spawn();
-  } catch (error) {
-    if (error instanceof Error) return false;
-    throw error;
-  }
-  child.unref();
+  const child = startAlone(program, { args, env });
+  if (child === null) return false;
   const status = await within(child.status, OPENER_LIMIT_MS);
   return status === null || status.success;
 }

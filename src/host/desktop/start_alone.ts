@@ -1,0 +1,33 @@
+// Starts a program of the user's that outlives us: nothing ties it to this process or to its terminal.
+
+export interface AloneOptions {
+  args: readonly string[];
+  /** The whole of it. */
+  env: Readonly<Record<string, string>>;
+  cwd?: string;
+}
+
+/** Null where the system does not start it. */
+export function startAlone(
+  program: string,
+  { args, env, cwd }: AloneOptions,
+): Deno.ChildProcess | null {
+  try {
+    const child = new Deno.Command(program, {
+      args: [...args],
+      env: { ...env },
+      clearEnv: true,
+      ...(cwd !== undefined && { cwd }),
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+      // Ctrl-C and the end of this terminal do not reach it.
+      detached: true,
+    }).spawn();
+    child.unref();
+    return child;
+  } catch (error) {
+    if (error instanceof Error) return null;
+    throw error;
+  }
+}
