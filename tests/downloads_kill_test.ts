@@ -10,14 +10,20 @@ import { delay } from "./support/moments.ts";
 import { Random } from "./support/random.ts";
 import { type ServerProcess, startServer } from "./support/server_process.ts";
 import { soakCount } from "./support/soak.ts";
-import { queuedBytes } from "./support/socket_queues.ts";
 import { tempDir } from "./support/temp_dir.ts";
+import { writtenRanges } from "./support/written_ranges.ts";
 
 const FILE_BYTES = 64_000_000;
 const LANES = 4;
 const LIMIT_MS = 120_000;
 const PATH = "/admin/downloads";
 const TOKEN = "hf_never_at_the_second_host";
+
+interface Killed {
+  id: string;
+  file: string;
+  content: HubContent;
+}
 
 /** A home whose server is killed again and again, and what is seen of it meanwhile. */
 class Lane implements AsyncDisposable {
@@ -59,16 +65,14 @@ class Lane implements AsyncDisposable {
   }
 
   /** kill -9 between two instructions, and a new start. */
-  async kill(chaos: DownloadChaos): Promise<void> {
+  async kill(chaos: DownloadChaos, { id, file, content }: Killed): Promise<void> {
     const server = this.#server;
-    server.kill("SIGSTOP");
-    // Stopped, so that what lies in the sockets can be counted before it is gone.
-    while (!/^State:\s+T/m.test(Deno.readTextFileSync(`/proc/${server.pid}/status`)));
-    const noteDead = chaos.noteKill(queuedBytes(Number(this.hub.downloadHost.split(":")[1])));
     server.kill("SIGKILL");
-    await server.status;
-    noteDead();
     await server[Symbol.asyncDispose]();
+    await this.hub.settled();
+    // Under its own name since the last moment of it.
+    const partial = writtenRanges(join(this.home, "downloads", id, "00.partial"), content);
+    chaos.noteDeath(partial.length > 0 ? partial : writtenRanges(join(this.home, file), content));
     this.kills++;
     this.#server = await startIn(this.hub, this.home);
   }
@@ -140,7 +144,7 @@ async function download(lane: Lane, number: number): Promise<boolean> {
     const isLate = row.bytes_done === FILE_BYTES && random.chance(0.5);
     if (kills > 0 && (performance.now() > killAtMs || isLate)) {
       kills--;
-      await lane.kill(chaos);
+      await lane.kill(chaos, { id, file, content });
       killAtMs = performance.now() + random.below(1_500);
     }
     await delay(50);

@@ -36,7 +36,8 @@ export interface DownloadsOptions extends Pick<DownloadContext, Given> {
   connections?: number;
 }
 
-const CONNECTIONS = 2;
+/** For one file at the same time, by default. */
+export const CONNECTIONS = 2;
 
 export class Downloads implements AsyncDisposable {
   readonly #options: DownloadsOptions;

@@ -1,6 +1,8 @@
 // Everything that can go wrong with one download, ordered request by request from a seed; and a record
 // of what it may have cost.
 
+import { CHUNK_BYTES } from "../../src/models/download_stream.ts";
+import { CONNECTIONS } from "../../src/models/downloads.ts";
 import type { TestHub } from "./hub.ts";
 import { type HubContent, seededContent } from "./hub_content.ts";
 import type { Fault, HubRequest } from "./hub_exchange.ts";
@@ -10,11 +12,8 @@ import { bytesSentTwice, type SentRange } from "./ranges_sent.ts";
 const MIB = 1024 ** 2;
 /** After these many faults a download is left in peace, so that a test has an end. */
 const MOST_FAULTS = 8;
-/**
- * For each connection: what its HTTP client has read from the socket ahead (480 kB measured), one read
- * of ours, and the chunk of the stand-in that counts as sent and is not in the socket yet.
- */
-const CLIENT_BUFFER_BYTES = 768 * 1024;
+/** Of one life: written in the moment of death, and not noted yet; a piece for each connection. */
+const UNNOTED_BYTES = CONNECTIONS * CHUNK_BYTES;
 
 export class DownloadChaos {
   readonly #hub: TestHub;
@@ -24,7 +23,11 @@ export class DownloadChaos {
   /** Answers with bytes that are none of the file's, or none that were asked for. */
   readonly #useless = new Set<HubRequest>();
   #faults = 0;
-  #allowedTwice = 0;
+  /** What was on the disk when the program died last: none of it may come again. */
+  #written: readonly SentRange[] | null = null;
+  /** The requests of the lives before. */
+  #pastRequests = 0;
+  #pastExcessBytes = 0;
   /** A part came from a file of the same size: only the checksum can tell. */
   isSpoilt = false;
 
@@ -77,23 +80,23 @@ export class DownloadChaos {
   }
 
   /**
-   * The program is stopped, about to be killed: what it has not written is lost, and no more. The
-   * answer is called when it is dead.
+   * The program is dead, and all its requests have ended. What it had not written is lost, and may come
+   * again; `written` is what it had.
    */
-  noteKill(queuedBytes: number): () => void {
-    const open = this.#requests().filter(({ end }) => end === "open" || end === "stalled");
-    this.#allowedTwice += queuedBytes + open.length * (MIB + CLIENT_BUFFER_BYTES);
-    const before = this.#sentInAll();
-    return () => {
-      // Into the sockets of one that was stopped, and in answer to its last requests.
-      this.#allowedTwice += this.#sentInAll() - before;
-    };
+  noteDeath(written: readonly SentRange[]): void {
+    this.#pastExcessBytes += this.#excessOfThisLife;
+    this.#pastRequests = this.#requests().length;
+    this.#written = written;
   }
 
   /** What was fetched more often than it had to be; null where everything had to be. */
   get excessBytes(): number | null {
-    if (this.isSpoilt) return null;
-    return bytesSentTwice(this.#sent()) - this.#allowedTwice;
+    return this.isSpoilt ? null : this.#pastExcessBytes + this.#excessOfThisLife;
+  }
+
+  get #excessOfThisLife(): number {
+    const twice = bytesSentTwice([...this.#written ?? [], ...this.#sent(this.#pastRequests)]);
+    return this.#written === null ? twice : Math.max(0, twice - UNNOTED_BYTES);
   }
 
   /** The file's own bytes that went out. */
@@ -110,16 +113,12 @@ export class DownloadChaos {
     }).join("\n");
   }
 
-  #sentInAll(): number {
-    return this.#requests().reduce((sum, { sentBytes }) => sum + sentBytes, 0);
-  }
-
   #requests(): HubRequest[] {
     return this.#hub.cdnRequests.filter(({ file }) => file === this.#file);
   }
 
-  #sent(): SentRange[] {
-    return this.#requests()
+  #sent(from = 0): SentRange[] {
+    return this.#requests().slice(from)
       .filter((each) => each.sentBytes > 0 && (each.status === 206 || each.status === 200))
       .filter((each) => !this.#useless.has(each))
       .map(({ sentFrom, sentBytes }) => ({ start: sentFrom, end: sentFrom + sentBytes }));
