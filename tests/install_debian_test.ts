@@ -192,6 +192,37 @@ Deno.test("debianSource() stops in the middle of apt's work and leaves nothing",
   assert.deepEqual(left, [".lock"]);
 });
 
+Deno.test("debianSource() says what to do where apt has never fetched its lists", async () => {
+  await using folder = await TempFolder.make();
+  const lists = join(folder.path, "lists");
+  const config = join(folder.path, "apt.conf");
+  await Deno.mkdir(join(lists, "partial"), { recursive: true });
+  await Deno.writeTextFile(config, `Dir::State::lists "${lists}";\n`);
+  const home = join(folder.path, "home");
+  const source = debianSource();
+  const unsuitable = await source.unsuitable();
+  const before = Deno.env.get("APT_CONFIG");
+  Deno.env.set("APT_CONFIG", config);
+  try {
+    await assert.rejects(install(home, source), (error) => {
+      assert.ok(error instanceof AppError);
+      assert.equal(error.code, "runtime_missing");
+      const reason =
+        "apt on this machine knows no mirror of Debian: run sudo apt update, then try again";
+      assert.ok(
+        error.message.includes(`Source "debian": ${unsuitable ?? reason}. `),
+        error.message,
+      );
+      return true;
+    });
+  } finally {
+    if (before === undefined) Deno.env.delete("APT_CONFIG");
+    else Deno.env.set("APT_CONFIG", before);
+  }
+  const left = await Array.fromAsync(Deno.readDir(home), (entry) => entry.name);
+  assert.deepEqual(left, [".lock"]);
+});
+
 Deno.test("mirrorsIn() takes the machine's own mirrors of Debian, the installed release first", () => {
   const targets = [
     "bookworm-security|bookworm-security|main|Debian|http://mirror.example/debian-security/",

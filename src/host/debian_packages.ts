@@ -87,7 +87,12 @@ export class PrivateApt {
       "Identifier: Packages",
     ]);
     const mirrors = mirrorsIn(targets, codename);
-    if (mirrors.length === 0) throw new Error("apt on this machine knows no mirror of Debian");
+    // As where it has never fetched its lists: what it knows of mirrors lies beside those.
+    if (mirrors.length === 0) {
+      throw new Error(
+        "apt on this machine knows no mirror of Debian: run sudo apt update, then try again",
+      );
+    }
     await this.#configure();
     const reasons: string[] = [];
     for (const mirror of mirrors) {
