@@ -2,7 +2,7 @@
 // scripts. src/host/install_embedded.ts unpacks it at a first start.
 
 import { createHash } from "node:crypto";
-import { basename, join, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { tmpdir } from "node:os";
 import { unpackArchive } from "../src/host/archive.ts";
 import { ownLoader } from "../src/host/elf_interpreter.ts";
@@ -12,8 +12,9 @@ import {
   RUNTIME_RECORD,
 } from "../src/host/embedded_runtime.ts";
 import { messageOf } from "../src/errors.ts";
+import { parseVersion } from "../src/host/runtime_probe.ts";
 import { programKind } from "./program_kind.ts";
-import { BuildFailure } from "./step.ts";
+import { BuildFailure, run } from "./step.ts";
 import { type PackedFile, packTarGz } from "./tar_writer.ts";
 import type { Target } from "./targets.ts";
 
@@ -32,9 +33,11 @@ export async function packRuntime(
   await packTarGz(await filesOf(folder), archive);
   await checkUnpacks(archive);
   const bytes = await Deno.readFile(archive);
+  const build = await buildNumber(join(folder, server), target);
   const runtime: EmbeddedRuntime = {
     schema: 1,
-    name: buildName(folder),
+    name: buildName(folder, build),
+    build,
     os: target.os,
     arch: target.arch,
     sizeBytes: bytes.length,
@@ -94,7 +97,29 @@ async function loaderIn(folder: string, server: string): Promise<string | null> 
   }
 }
 
-function buildName(folder: string): string {
-  const name = basename(folder).toLowerCase().replace(/[^a-z0-9.+~-]/g, "-");
-  return /^[a-z0-9].{0,90}$/.test(name) ? name : "llama-embedded";
+/** What it says itself, where it can be asked here; else what its folder's name says. */
+async function buildNumber(
+  server: string,
+  { os, arch }: Pick<Target, "os" | "arch">,
+): Promise<number | null> {
+  if (os === Deno.build.os && arch === Deno.build.arch) {
+    try {
+      const { stdout, stderr } = await run(server, ["--version"], { cwd: dirname(server) });
+      const said = parseVersion(`${stderr}\n${stdout}`)?.build ?? null;
+      if (said !== null) return said;
+    } catch (error) {
+      // As where its loader is missing.
+      const { NotFound, PermissionDenied } = Deno.errors;
+      if (!(error instanceof NotFound || error instanceof PermissionDenied)) throw error;
+    }
+  }
+  const named = /(?:^|-)b(\d{4,7})(?=-|$)/.exec(basename(dirname(server)))?.[1];
+  return named === undefined ? null : Number(named);
+}
+
+/** What is there is never replaced: each build number has a folder of its own. */
+function buildName(folder: string, build: number | null): string {
+  const given = basename(folder).toLowerCase().replace(/[^a-z0-9.+~-]/g, "-");
+  const name = /^[a-z0-9].{0,90}$/.test(given) ? given : "llama-embedded";
+  return build === null || name.includes(`b${build}`) ? name : `${name}-b${build}`;
 }

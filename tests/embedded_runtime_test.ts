@@ -12,9 +12,11 @@ import { embeddedSource } from "../src/host/install_embedded.ts";
 import { installSources } from "../src/host/install_sources.ts";
 import { BUNDLE_FLAGS } from "../src/host/program_files.ts";
 import { createLog } from "../src/log.ts";
+import { tarGz } from "./support/archive_writer.ts";
 import { instancesWith } from "./support/instance_processes.ts";
 import { testRuntime } from "./support/llama_server.ts";
 import { addressOf, checkHello, emptyPlace, OWN_PORTS } from "./support/packed_program.ts";
+import { scriptServer } from "./support/script_server.ts";
 import { tempDir } from "./support/temp_dir.ts";
 
 const HERE = { os: Deno.build.os, arch: Deno.build.arch } as Parameters<
@@ -75,6 +77,34 @@ Deno.test("A program with a runtime inside answers with nothing else on the mach
   assert.equal(record.source, "embedded");
   assert.equal(record.verified, "pinned");
   assert.deepEqual(record.archives, [{ name: "runtime.tar.gz", sha256: runtime.sha256 }]);
+  assert.deepEqual(place.wentOut, []);
+});
+
+Deno.test("A newer program answers with the runtime inside, not with the one that an older program unpacked", async () => {
+  await using place = await emptyPlace();
+  const home = join(place.path, "home", ".zombie_runtime");
+  const older = join(place.path, "older");
+  await Deno.mkdir(older);
+  const bytes = tarGz([{ name: "llama-server", content: scriptServer(), mode: 0o755 }]);
+  await Deno.writeFile(join(older, "runtime.tar.gz"), bytes);
+  const sha256 = createHash("sha256").update(bytes).digest("hex");
+  const record = { schema: 1, name: "llama-b11118", build: 11118, ...HERE, sha256, loader: null };
+  await Deno.writeTextFile(
+    join(older, "runtime.json"),
+    JSON.stringify({ ...record, sizeBytes: bytes.length }),
+  );
+  const { build } = await install(older, home);
+  const folder = join(place.path, "bundle");
+  await bundleProgram(folder);
+  const runtime = await packRuntime(await realBuild(), { into: folder, target: HERE });
+  assert.ok(runtime.build! > build!, `${runtime.build} is no newer build than ${build}`);
+  assert.ok(runtime.name.endsWith(`b${runtime.build}`), runtime.name);
+  const command = [Deno.execPath(), "run", ...BUNDLE_FLAGS, join(folder, PROGRAM)];
+  await using program = place.start(command, ["serve", ...OWN_PORTS]);
+  await checkHello(await addressOf(program));
+  program.kill("SIGTERM");
+  assert.equal((await program.ended).code, 0, program.stderr);
+  assert.deepEqual(entries(home), [runtime.name, "llama-b11118"].sort());
   assert.deepEqual(place.wentOut, []);
 });
 

@@ -64,6 +64,8 @@ export interface FindOrInstallOptions extends FindOptions {
   llamaServer: string | null;
   /** Tried in this order. */
   sources: readonly InstallSource[];
+  /** A user asked for what is installed. */
+  asked?: boolean;
   log: Log;
   onProgress(progress: InstallProgress): void;
 }
@@ -256,6 +258,7 @@ async function keep(
       serverSha256: hashes[SERVER_FILE]!,
       files,
       hashes,
+      ...options.asked === true && { asked: true },
       installedAt: new Date().toISOString(),
     });
     return { ...probe, source: "installed" };

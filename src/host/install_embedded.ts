@@ -1,37 +1,39 @@
 // Installs the llama.cpp build that this program carries, where it carries one: no network is needed.
 
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { removeIfThere, writeAll } from "../durable_write.ts";
 import { unpackArchive } from "./archive.ts";
 import { ownLoader, setInterpreter } from "./elf_interpreter.ts";
-import { type EmbeddedRuntime, RUNTIME_ARCHIVE, RUNTIME_RECORD } from "./embedded_runtime.ts";
+import {
+  type EmbeddedOptions,
+  type EmbeddedRuntime,
+  embeddedRuntime,
+  foreignTo,
+  RUNTIME_ARCHIVE,
+} from "./embedded_runtime.ts";
 import type { InstallContext, InstallSource, PreparedBuild } from "./install.ts";
-import { fileBeside } from "./program_files.ts";
 import { SERVER_FILE } from "./server_file.ts";
 
-export interface EmbeddedOptions {
-  /** Folder with the archive and its record; by default that of the program's scripts. */
-  folder?: string;
-  platform?: { os: string; arch: string };
+export interface EmbeddedSourceOptions extends EmbeddedOptions {
+  /** It is to take the place of one that sees a GPU. */
+  needsDevice?: boolean;
 }
 
-export function embeddedSource(options: EmbeddedOptions = {}): InstallSource {
-  const { platform = { os: Deno.build.os, arch: Deno.build.arch } } = options;
+export function embeddedSource(options: EmbeddedSourceOptions = {}): InstallSource {
+  const { needsDevice = false } = options;
 
   async function unsuitable(): Promise<string | null> {
-    const runtime = await readRecord(pathOf(RUNTIME_RECORD, options));
-    if (runtime === null) return "none is inside this program";
-    const fits = runtime.os === platform.os && runtime.arch === platform.arch;
-    return fits ? null : `the one inside is for ${runtime.os} on ${runtime.arch}`;
+    const embedded = await embeddedRuntime(options);
+    if (embedded === null) return "none is inside this program";
+    return foreignTo(options, embedded.runtime);
   }
 
   async function* builds(context: InstallContext): AsyncGenerator<PreparedBuild> {
-    const runtime = await readRecord(pathOf(RUNTIME_RECORD, options));
-    const packed = pathOf(RUNTIME_ARCHIVE, options);
-    if (runtime === null || packed === null) return;
+    const embedded = await embeddedRuntime(options);
+    if (embedded === null) return;
+    const { runtime } = embedded;
     const archive = join(context.workFolder, RUNTIME_ARCHIVE);
-    await copyChecked(packed, archive, { runtime, context });
+    await copyChecked(embedded.archive, archive, { runtime, context });
     const folder = join(context.workFolder, "unpacked");
     await Deno.mkdir(folder, { mode: 0o755 });
     await unpackArchive(archive, folder, { signal: context.signal });
@@ -43,26 +45,10 @@ export function embeddedSource(options: EmbeddedOptions = {}): InstallSource {
       await useLoader(folder, runtime.loader, context.finalFolder(runtime.name));
     }
     const archives = [{ name: RUNTIME_ARCHIVE, sha256: runtime.sha256 }];
-    yield { name: runtime.name, folder, verified: "pinned", archives, needsDevice: false };
+    yield { name: runtime.name, folder, verified: "pinned", archives, needsDevice };
   }
 
   return { name: "embedded", unsuitable, builds };
-}
-
-function pathOf(name: string, { folder }: EmbeddedOptions): string | null {
-  if (folder !== undefined) return join(folder, name);
-  const address = fileBeside(name);
-  return address === null ? null : fileURLToPath(address);
-}
-
-async function readRecord(path: string | null): Promise<EmbeddedRuntime | null> {
-  if (path === null) return null;
-  try {
-    return JSON.parse(await Deno.readTextFile(path));
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return null;
-    throw error;
-  }
 }
 
 // Out of the executable first: what is checked is what is unpacked.

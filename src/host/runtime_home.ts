@@ -27,6 +27,8 @@ export interface BuildRecord {
   files: Record<string, number>;
   /** SHA-256 of every file; builds of an earlier release have none. */
   hashes?: Record<string, string>;
+  /** A user asked for this one: it is not left for another one unasked. */
+  asked?: boolean;
   /** ISO time. */
   installedAt: string;
 }
@@ -42,7 +44,7 @@ export const RECORD = "runtime.json";
 export const UNFINISHED = "runtime.unfinished";
 const WORK_FOLDER = /^\.partial-[0-9a-f]{32}$/;
 /** What a process that died left of a small file; a living one is done with it at once. */
-const UNWRITTEN = /^(use|probes)\.json\.[0-9a-f]{12}\.tmp$/;
+const UNWRITTEN = /^(use|probes|embedded)\.json\.[0-9a-f]{12}\.tmp$/;
 const UNWRITTEN_MS = 60_000;
 const LOCK_POLL_MS = 100;
 

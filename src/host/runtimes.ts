@@ -177,6 +177,7 @@ export class Runtimes implements AsyncDisposable {
       const name = there !== null ? await this.#proveAgain(there, variant) : nameOf(
         await installBeside({
           ...this.#options,
+          asked: true,
           sources: sources({
             variant,
             release: latest ? "latest" : "pinned",

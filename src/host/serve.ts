@@ -128,8 +128,10 @@ function runtimeParts(
     async findRuntime(onProgress) {
       const { findOrInstallRuntime } = await import("./install.ts");
       const { installSources } = await import("./install_sources.ts");
+      const { newerEmbedded } = await import("./newer_embedded.ts");
       const sources = installSources({ releaseApi });
-      return await findOrInstallRuntime({ ...shared, sources, onProgress });
+      const found = await findOrInstallRuntime({ ...shared, sources, onProgress });
+      return await newerEmbedded(found, { ...shared, onProgress });
     },
     async runtimes(given) {
       const { Runtimes } = await import("./runtimes.ts");

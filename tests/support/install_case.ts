@@ -43,7 +43,7 @@ export class InstallCase implements AsyncDisposable {
   readonly api = ReleaseApi.start();
   readonly #folder: TempFolder;
 
-  private constructor(folder: TempFolder) {
+  protected constructor(folder: TempFolder) {
     this.#folder = folder;
   }
 
