@@ -4,8 +4,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { LaunchdService } from "../src/host/service/launchd.ts";
-import { MARK, type ServiceSpec } from "../src/host/service/service_spec.ts";
+import type { ServiceSpec } from "../src/host/service/service_spec.ts";
 import { TaskSchedulerService } from "../src/host/service/task_scheduler.ts";
+import { windowsTask } from "../src/host/service/windows_task.ts";
 import { tempDir } from "./support/temp_dir.ts";
 
 const SPEC: ServiceSpec = { program: "/opt/zombiecoder", args: ["serve"], env: { A: "b" } };
@@ -31,6 +32,7 @@ Deno.test("LaunchdService bootstraps its agent into the user's session, and boot
   await using dir = await tempDir();
   const places = { env: {}, homeDir: join(dir.path, "রহিম"), os: "darwin" };
   const path = join(places.homeDir, "Library", "LaunchAgents", "zombiecoder.server.plist");
+  const words = ["/opt/zombiecoder", "serve"];
   const answers: Record<string, Answer> = {
     "print gui/501/zombiecoder.server": {
       stdout: "zombiecoder.server = {\n\tstate = running\n}\n",
@@ -46,10 +48,10 @@ Deno.test("LaunchdService bootstraps its agent into the user's session, and boot
     `/bin/launchctl bootstrap gui/501 ${path}`,
   ]);
   assert.match(await Deno.readTextFile(path), /<string>\/opt\/zombiecoder<\/string>/);
-  assert.deepEqual(await service.status(), { enabled: true, running: true, path });
+  assert.deepEqual(await service.status(), { enabled: true, running: true, path, words });
   answers["print-disabled"] = { stdout: '\t"zombiecoder.server" => disabled\n' };
   answers["print gui/501/zombiecoder.server"] = { code: 113, stderr: "Could not find service" };
-  assert.deepEqual(await service.status(), { enabled: false, running: false, path });
+  assert.deepEqual(await service.status(), { enabled: false, running: false, path, words });
   asked.splice(0);
   // What is loaded keeps its old text.
   await service.install(SPEC, { start: true });
@@ -88,10 +90,11 @@ Deno.test("TaskSchedulerService makes its task from a file that is gone afterwar
     `${schtasks} /End /TN ZombieCoder`,
     `${schtasks} /Run /TN ZombieCoder`,
   ]);
-  answers["/Query"] = { stdout: [..."<Description>" + MARK].join("\0") };
+  answers["/Query"] = { stdout: [...windowsTask(SPEC, "PC\\u")].join("\0") };
+  const words = ["/opt/zombiecoder"];
   for (const [state, enabled, running] of [[1, false, false], [3, true, false], [4, true, true]]) {
     answers["powershell"] = { stdout: `${state}\r\n` };
-    assert.deepEqual(await service.status(), { enabled, running, path: null });
+    assert.deepEqual(await service.status(), { enabled, running, path: null, words });
   }
   asked.splice(0);
   await service.remove();

@@ -2,8 +2,9 @@
 // systemd itself as the manager of a user's services.
 
 import assert from "node:assert/strict";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { endServer, runningServer } from "../src/host/detached_server.ts";
+import { isCached } from "../src/host/service/service.ts";
 import { HELLO_SENTENCE } from "../src/models/hello_model.ts";
 import { assertOneLine, cli } from "./support/cli.ts";
 import { isAlive } from "./support/model_processes.ts";
@@ -11,6 +12,11 @@ import { until } from "./support/server_process.ts";
 import { userHome } from "./support/user_home.ts";
 import { UserManager } from "./support/user_manager.ts";
 
+/** What is said where these tests are run by `npx`. */
+const CACHED = isCached(Deno.execPath())
+  ? `The service starts ${Deno.execPath()}, which is gone when npm's cache is cleaned: install Deno or ` +
+    "use the executable, then zombiecoder service install again\n"
+  : "";
 const NAME = "ব্যবহারকারী O'Brien 100% $HOME";
 
 async function serviceUser() {
@@ -77,7 +83,8 @@ Deno.test("service install, status and remove write a unit, tell systemd, and ta
     stdout: `Installed the service in ${unit}: it starts when you log in\n` +
       "A server is running already: the service takes its place when you log in next, or with " +
       "zombiecoder stop --server and zombiecoder service install\n",
-    stderr: "The service starts without HF_TOKEN: others may read a service's settings\n",
+    stderr: "The service starts without HF_TOKEN: others may read a service's settings\n" +
+      CACHED,
   });
   assert.deepEqual(await user.asked(), [
     "--user daemon-reload",
@@ -95,6 +102,7 @@ Deno.test("service install, status and remove write a unit, tell systemd, and ta
     enabled: true,
     running: false,
     path: unit,
+    gone: null,
     address,
   });
   const removed = await cli(["service", "remove"], { env });
@@ -107,6 +115,52 @@ Deno.test("service install, status and remove write a unit, tell systemd, and ta
   const again = await cli(["service", "remove", "--json"], { env });
   assert.deepEqual([again.code, again.stdout], [0, '{"removed":false}\n']);
   assert.equal(runningServer(user.home)?.address, address);
+});
+
+Deno.test("service says at its installation that npm's cache may be cleaned, and later what is gone", async () => {
+  await using user = await serviceUser();
+  await user.systemctl(KEEPING);
+  const { env, unit } = user;
+  for (const path of ["/home/u/.npm/_npx/7a/node_modules/@deno/x/deno", "C:\\c\\_npx\\deno.exe"]) {
+    assert.ok(isCached(path), path);
+  }
+  for (const path of ["/usr/bin/deno", "/home/u/_npx.d/deno", "/usr/lib/node_modules/deno/deno"]) {
+    assert.ok(!isCached(path), path);
+  }
+  // Nothing starts what the stand-in is told to start.
+  assert.equal((await cli(["list"], { env })).code, 0);
+  // The same Deno where npx would have it, and where a user has it.
+  for (const [folder, isWarned] of [["_npx", true], ["bin here", false]] as const) {
+    const deno = join(user.outside, folder, "deno");
+    await Deno.mkdir(dirname(deno), { recursive: true });
+    await Deno.copyFile(Deno.execPath(), deno);
+    const got = await cli(["service", "install"], { env, deno });
+    assert.equal(got.stderr.includes(`The service starts ${deno}, which is gone when`), isWarned);
+    assert.match(got.stdout, /^Installed the service in /);
+    const there = await cli(["service", "status"], { env });
+    assert.doesNotMatch(there.stdout, /It cannot start/);
+    await Deno.remove(deno);
+    const gone = await cli(["service", "status"], { env });
+    assert.ok(
+      gone.stdout.includes(
+        `It cannot start: ${deno} is not there any more. zombiecoder service install names what is ` +
+          "there now\n",
+      ),
+      gone.stdout,
+    );
+    assert.equal(gone.code, 0);
+    const json = await cli(["service", "status", "--json"], { env });
+    assert.equal(JSON.parse(json.stdout).gone, deno);
+  }
+  // The folder of the sources may go as well.
+  assert.equal((await cli(["service", "install"], { env })).stderr, CACHED);
+  const text = await Deno.readTextFile(unit);
+  const script = new URL("../main.ts", import.meta.url);
+  const moved = `${script.href.slice(0, -"main.ts".length)}no-more/main.ts`;
+  assert.ok(text.includes(`"${script.href}"`));
+  await Deno.writeTextFile(unit, text.replace(script.href, moved));
+  const json = await cli(["service", "status", "--json"], { env });
+  assert.equal(JSON.parse(json.stdout).gone, new URL(moved).pathname);
 });
 
 Deno.test("Where systemd will not, a service is not left half installed, and the reason is one line", async () => {
@@ -171,7 +225,8 @@ if (Deno.uid() === 0) {
     await Deno.writeTextFile(file, `${key}\n`, { mode: 0o600 });
     async function zombiecoder(...args: string[]): Promise<string> {
       const { code, stdout, stderr } = await cli(args, { env });
-      assert.deepEqual([code, stderr], [0, ""], args.join(" "));
+      const said = args[1] === "install" ? CACHED : "";
+      assert.deepEqual([code, stderr], [0, said], args.join(" "));
       return stdout;
     }
 

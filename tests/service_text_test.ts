@@ -3,11 +3,15 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { loadConfig } from "../src/config.ts";
-import { launchdPlist } from "../src/host/service/launchd_plist.ts";
+import { launchdPlist, launchdWords } from "../src/host/service/launchd_plist.ts";
 import { MARK, type ServiceSpec } from "../src/host/service/service_spec.ts";
 import { serviceSettings } from "../src/host/service/service_settings.ts";
-import { systemdUnit } from "../src/host/service/systemd_unit.ts";
-import { utf16File, windowsTask } from "../src/host/service/windows_task.ts";
+import { systemdUnit, systemdWords } from "../src/host/service/systemd_unit.ts";
+import {
+  utf16File,
+  windowsTask,
+  windowsWords as windowsTaskWords,
+} from "../src/host/service/windows_task.ts";
 import { failure } from "./support/failure.ts";
 import { tempDir } from "./support/temp_dir.ts";
 
@@ -106,6 +110,7 @@ Deno.test("systemdUnit() starts exactly these words with exactly this environmen
       valuesOf(unit, "Environment").flatMap(unitWords),
       Object.entries(spec.env).map(([name, value]) => `${name}=${value}`),
     );
+    assert.deepEqual(systemdWords(unit), [spec.program, ...spec.args]);
     assert.ok(unit.startsWith(`# ${MARK}`));
     // Nothing of it became a line of its own.
     const names = unit.split("\n").filter((line) => !/^(#|$|\[)/.test(line))
@@ -134,6 +139,7 @@ Deno.test("launchdPlist() starts exactly these words with exactly this environme
       pairs.map(([, name, value]) => [xmlText(name!), xmlText(value!)]),
       Object.entries(spec.env),
     );
+    assert.deepEqual(launchdWords(plist), [spec.program, ...spec.args]);
     assert.ok(plist.includes(MARK));
   }));
 });
@@ -149,6 +155,8 @@ Deno.test("windowsTask() starts exactly these words, whatever is in them, and fo
       xmlText(user!)
     );
     assert.deepEqual(users, [`PC\\${name}`, `PC\\${name}`]);
+    const isPlain = /^[ -~]*$/.test(spec.program);
+    assert.deepEqual(windowsTaskWords(task), isPlain ? [spec.program] : []);
     assert.ok(task.includes(MARK));
     // Its reader takes the first two bytes away.
     assert.equal(new TextDecoder("utf-16le").decode(utf16File(task)), task);

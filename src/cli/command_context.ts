@@ -33,19 +33,23 @@ export interface ServiceState {
   readonly running: boolean;
   /** The file that it consists of; null where it is none. */
   readonly path: string | null;
+  /** What it starts, where that is not there any more. */
+  readonly gone: string | null;
 }
 
 /** The server as a service of this user; how a system does that is the host's. */
 export interface Service {
   /**
    * `started` is false where a server runs already; `address` null where it is not ready yet; `leftOut`
-   * names what the service goes without. Throws where the system will not.
+   * names what the service goes without, `cached` the program that it starts, where that lies in a cache
+   * which may be cleaned. Throws where the system will not.
    */
   install(): Promise<{
     readonly status: ServiceState;
     readonly started: boolean;
     readonly address: string | null;
     readonly leftOut: readonly string[];
+    readonly cached: string | null;
   }>;
   /** False where none is installed. */
   remove(): Promise<boolean>;

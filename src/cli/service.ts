@@ -20,11 +20,19 @@ async function install(context: CommandContext): Promise<number> {
   const { terminal, loaded, service } = context;
   using line = new StatusLine(terminal);
   line.show("Installing the service");
-  const { status, started, address, leftOut } = await service.install();
+  const { status, started, address, leftOut, cached } = await service.install();
   line.clear();
   if (leftOut.length > 0) {
     terminal.err(
       `The service starts without ${leftOut.join(", ")}: others may read a service's settings\n`,
+    );
+  }
+  if (cached !== null) {
+    terminal.err(
+      `The service starts ${
+        plainLine(cached)
+      }, which is gone when npm's cache is cleaned: install ` +
+        "Deno or use the executable, then zombiecoder service install again\n",
     );
   }
   if (loaded.switches.has("json")) {
@@ -73,12 +81,18 @@ async function printStatus(
     const running = status.running ? "runs" : "does not run";
     terminal.out(`The service is installed, ${enabled}, and ${running}\n`);
     if (status.path !== null) terminal.out(`Its settings: ${plainLine(status.path)}\n`);
+    if (status.gone !== null) {
+      terminal.out(
+        `It cannot start: ${plainLine(status.gone)} is not there any more. zombiecoder service ` +
+          "install names what is there now\n",
+      );
+    }
   }
   terminal.out(address === null ? "No server is running\n" : `The server runs at ${address}\n`);
   return 0;
 }
 
 function shown(status: ServiceState | null) {
-  const { enabled = false, running = false, path = null } = status ?? {};
-  return { installed: status !== null, enabled, running, path };
+  const { enabled = false, running = false, path = null, gone = null } = status ?? {};
+  return { installed: status !== null, enabled, running, path, gone };
 }

@@ -13,6 +13,8 @@ export interface CliOptions {
   /** What stands on standard input; nothing by default. */
   input?: string;
   cwd?: string;
+  /** By default the one that runs the tests. */
+  deno?: string;
 }
 
 export interface CliResult {
@@ -31,7 +33,7 @@ export function cliEnv(
 }
 
 export function spawnCli(args: readonly string[], options: CliOptions = {}): Deno.ChildProcess {
-  return new Deno.Command(Deno.execPath(), {
+  return new Deno.Command(options.deno ?? Deno.execPath(), {
     args: [
       ...["run", "-A", "--no-prompt", "--quiet", "--cached-only"],
       ...[new URL("main.ts", ROOT).pathname, ...args],

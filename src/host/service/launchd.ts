@@ -2,7 +2,7 @@
 
 import { posix } from "node:path";
 import { AppError } from "../../errors.ts";
-import { AGENT_LABEL, launchdPlist } from "./launchd_plist.ts";
+import { AGENT_LABEL, launchdPlist, launchdWords } from "./launchd_plist.ts";
 import { OwnFile } from "./own_file.ts";
 import { failed } from "./service_failure.ts";
 import type { ServiceSpec } from "./service_spec.ts";
@@ -36,13 +36,15 @@ export class LaunchdService implements ServiceSystem {
   }
 
   async status(): Promise<ServiceStatus | null> {
-    if (await this.#file.read() === null) return null;
+    const plist = await this.#file.read();
+    if (plist === null) return null;
     const disabled = await this.#run(LAUNCHCTL, ["print-disabled", this.#session]);
     const printed = await this.#run(LAUNCHCTL, ["print", this.#target]);
     return {
       enabled: !new RegExp(`"${AGENT_LABEL}" => (disabled|true)`).test(disabled.stdout),
       running: printed.code === 0 && /^\s*state = running$/m.test(printed.stdout),
       path: this.#file.path,
+      words: launchdWords(plist),
     };
   }
 

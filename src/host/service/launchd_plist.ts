@@ -1,7 +1,7 @@
 // A service as an agent of launchd (pure). Not seen working.
 
 import { checkSpec, MARK, type ServiceSpec } from "./service_spec.ts";
-import { escapeXml } from "./xml_text.ts";
+import { escapeXml, unescapeXml } from "./xml_text.ts";
 
 export const AGENT_LABEL = "zombiecoder.server";
 
@@ -41,4 +41,10 @@ ${
 </dict>
 </plist>
 `;
+}
+
+/** What an agent of ours starts: the words of `launchdPlist`, in reverse. */
+export function launchdWords(plist: string): string[] {
+  const list = /<array>([^]*?)<\/array>/.exec(plist)?.[1] ?? "";
+  return [...list.matchAll(/<string>([^<]*)<\/string>/g)].map(([, word]) => unescapeXml(word!));
 }

@@ -1,5 +1,6 @@
 // `zombiecoder service`: the server as a service of this user, by what this system has for that.
 
+import { fileURLToPath } from "node:url";
 import { AppError } from "../../errors.ts";
 import type { LoadedConfig, ProcessInput } from "../../config.ts";
 import { programArgs, runningServer } from "../detached_server.ts";
@@ -17,14 +18,22 @@ export interface ServiceOptions {
   program: string;
 }
 
+/** As it is, and whether it can start. */
+export interface FoundService extends Pick<ServiceStatus, "enabled" | "running" | "path"> {
+  /** What it starts, where that is not there any more. */
+  gone: string | null;
+}
+
 export interface InstalledService {
-  status: ServiceStatus;
+  status: FoundService;
   /** False: a server that runs already was left alone, and the service starts with its user. */
   started: boolean;
   /** Null where the server does not answer yet. */
   address: string | null;
   /** Variables with secrets that the service does not have. */
   leftOut: string[];
+  /** The program that it starts, where that lies in a cache which may be cleaned. */
+  cached: string | null;
 }
 
 /** A service's end may wait for answers, a minute at most. */
@@ -44,7 +53,7 @@ export async function installService(options: ServiceOptions): Promise<Installed
     args: [...await programArgs({ program }), ...args],
     env: { ...programEnvironment(process), ...env },
   }, { start });
-  const status = await system.status();
+  const status = await found(system);
   if (status === null) throw new AppError("not_supported", "Cannot find the service again");
   return {
     status,
@@ -52,6 +61,7 @@ export async function installService(options: ServiceOptions): Promise<Installed
     address: start ? await readyAddress(home) : null,
     // A task of Windows has no environment of its own.
     leftOut: process.os === "windows" ? [...leftOut, ...Object.keys(env)] : leftOut,
+    cached: isCached(Deno.execPath()) ? Deno.execPath() : null,
   };
 }
 
@@ -64,8 +74,38 @@ export async function removeService(options: ServiceOptions): Promise<boolean> {
 }
 
 /** Null where none of ours is installed. */
-export async function serviceStatus(options: ServiceOptions): Promise<ServiceStatus | null> {
-  return await systemOf(options.process).status();
+export async function serviceStatus(options: ServiceOptions): Promise<FoundService | null> {
+  return await found(systemOf(options.process));
+}
+
+/** Exported for tests. `npx` keeps what it runs for as long as nobody cleans up. */
+export function isCached(program: string): boolean {
+  return program.split(/[\\/]/).includes("_npx");
+}
+
+async function found(system: ServiceSystem): Promise<FoundService | null> {
+  const status = await system.status();
+  if (status === null) return null;
+  const { words, ...shown } = status;
+  // Deno, and the script that it runs.
+  for (const word of [words[0], words[words.indexOf("serve") - 1]]) {
+    if (word !== undefined && !(await isThere(word))) return { ...shown, gone: pathOf(word) };
+  }
+  return { ...shown, gone: null };
+}
+
+/** Links as what they lead to. What cannot be looked at may be there. */
+async function isThere(word: string): Promise<boolean> {
+  try {
+    return (await Deno.stat(pathOf(word))).isFile;
+  } catch (error) {
+    const { NotADirectory, NotFound } = Deno.errors;
+    return !(error instanceof NotFound || error instanceof NotADirectory);
+  }
+}
+
+function pathOf(word: string): string {
+  return word.startsWith("file:") ? fileURLToPath(word) : word;
 }
 
 async function readyAddress(home: string): Promise<string | null> {

@@ -9,6 +9,8 @@ export interface ServiceStatus {
   running: boolean;
   /** The file that it consists of; null where it is none. */
   path: string | null;
+  /** The program that it starts and what this is given; as far as its settings can be read. */
+  words: readonly string[];
 }
 
 /** One system's way to have a service of this user. */

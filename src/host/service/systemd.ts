@@ -6,7 +6,7 @@ import { OwnFile } from "./own_file.ts";
 import type { RunTool, ServicePlaces, ServiceStatus, ServiceSystem } from "./service_parts.ts";
 import { failed } from "./service_failure.ts";
 import type { ServiceSpec } from "./service_spec.ts";
-import { systemdUnit, UNIT_NAME } from "./systemd_unit.ts";
+import { systemdUnit, systemdWords, UNIT_NAME } from "./systemd_unit.ts";
 
 export interface SystemdOptions {
   places: ServicePlaces;
@@ -25,12 +25,14 @@ export class SystemdService implements ServiceSystem {
   }
 
   async status(): Promise<ServiceStatus | null> {
-    if (await this.#file.read() === null) return null;
+    const unit = await this.#file.read();
+    if (unit === null) return null;
     const [enabled, active] = [await this.#say("is-enabled"), await this.#say("is-active")];
     return {
       enabled: enabled === "enabled",
       running: active === "active",
       path: this.#file.path,
+      words: systemdWords(unit),
     };
   }
 

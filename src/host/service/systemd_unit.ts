@@ -40,6 +40,14 @@ WantedBy=default.target
 `;
 }
 
+/** What a unit of ours starts: the words of `systemdUnit`, in reverse. */
+export function systemdWords(unit: string): string[] {
+  const command = /^ExecStart=:(.*)$/m.exec(unit)?.[1] ?? "";
+  return [...command.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(([, word]) =>
+    word!.replace(/\\(.)/g, "$1").replaceAll("%%", "%")
+  );
+}
+
 /** One word, as it is: quotes, backslashes and systemd's own placeholders mean nothing in it. */
 function quoted(word: string): string {
   return `"${word.replace(/["\\]/g, "\\$&").replaceAll("%", "%%")}"`;

@@ -5,7 +5,7 @@ import { AppError } from "../../errors.ts";
 import { MARK, type ServiceSpec } from "./service_spec.ts";
 import { failed } from "./service_failure.ts";
 import type { RunTool, ServicePlaces, ServiceStatus, ServiceSystem } from "./service_parts.ts";
-import { TASK_NAME, utf16File, windowsTask } from "./windows_task.ts";
+import { TASK_NAME, utf16File, windowsTask, windowsWords } from "./windows_task.ts";
 
 export interface TaskSchedulerOptions {
   places: ServicePlaces;
@@ -31,7 +31,8 @@ export class TaskSchedulerService implements ServiceSystem {
     const { code, stdout } = await this.#schtasks("/Query", "/TN", TASK_NAME, "/XML");
     if (code !== 0) return null;
     // It may come in two bytes a sign.
-    if (!stdout.replaceAll("\0", "").includes(MARK)) {
+    const task = stdout.replaceAll("\0", "");
+    if (!task.includes(MARK)) {
       throw new AppError(
         "not_supported",
         `Cannot use the task "${TASK_NAME}": it was not made by zombiecoder. Remove it and try again`,
@@ -41,7 +42,12 @@ export class TaskSchedulerService implements ServiceSystem {
     const script = `[int](Get-ScheduledTask -TaskName '${TASK_NAME}').State`;
     const args = ["-NoLogo", "-NoProfile", "-NonInteractive", "-Command", script];
     const state = Number((await this.#run(powershell, args)).stdout.trim());
-    return { enabled: state !== DISABLED, running: state === RUNNING, path: null };
+    return {
+      enabled: state !== DISABLED,
+      running: state === RUNNING,
+      path: null,
+      words: windowsWords(task),
+    };
   }
 
   async install(spec: ServiceSpec, { start }: { start: boolean }): Promise<void> {

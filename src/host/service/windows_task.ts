@@ -1,7 +1,7 @@
 // A service as a task of Windows that begins when its user logs on (pure). Not seen working.
 
 import { checkSpec, MARK, type ServiceSpec } from "./service_spec.ts";
-import { escapeXml } from "./xml_text.ts";
+import { escapeXml, unescapeXml } from "./xml_text.ts";
 
 export const TASK_NAME = "ZombieCoder";
 
@@ -44,6 +44,12 @@ export function windowsTask(spec: ServiceSpec, user: string): string {
   </Actions>
 </Task>
 `;
+}
+
+/** What a task of ours starts; nothing where its name came in other letters than these. */
+export function windowsWords(task: string): string[] {
+  const command = /<Command>([ -~]*?)<\/Command>/.exec(task)?.[1];
+  return command === undefined ? [] : [unescapeXml(command).replace(/^"(.*)"$/, "$1")];
 }
 
 /** As the programs of Windows take their one line of arguments apart. */

@@ -11,3 +11,10 @@ const ENTITIES: readonly (readonly [sign: string, entity: string])[] = [
 export function escapeXml(text: string): string {
   return ENTITIES.reduce((escaped, [sign, entity]) => escaped.replaceAll(sign, entity), text);
 }
+
+export function unescapeXml(text: string): string {
+  return ENTITIES.toReversed().reduce(
+    (plain, [sign, entity]) => plain.replaceAll(entity, sign),
+    text,
+  );
+}
