@@ -1,7 +1,6 @@
 // Answers the server's messages and keeps the server alive: the only side that starts programs.
 // It takes no input but the command line and the messages, and checks each of those.
 
-import type { HostReading } from "../api_types.ts";
 import type { Config } from "../config.ts";
 import { AppError, messageOf } from "../errors.ts";
 import { within } from "../within.ts";
@@ -9,29 +8,18 @@ import type { Log } from "../log.ts";
 import { findCageTools } from "./cage.ts";
 import type { BuildGuard } from "./build_check.ts";
 import type { CagePrograms } from "./cage_probe.ts";
-import type { PreparedLaunch } from "./caged_launch.ts";
+import { type Caller, Calls, type CallsOptions } from "./calls.ts";
 import { freePort } from "./free_port.ts";
 import { Launcher } from "./launcher.ts";
 import { type WrongMessage, wrongMessage } from "./message_check.ts";
-import type {
-  HostCallName,
-  HostCalls,
-  ImportRoot,
-  LaunchSpec,
-  ToHost,
-  ToServer,
-} from "./messages.ts";
+import type { ImportRoot, ToHost, ToServer } from "./messages.ts";
 import { standingRoots } from "./import_roots.ts";
-import { BandwidthProbe } from "./probes/bandwidth.ts";
-import { createConnectionsProbe } from "./probes/connections_probe.ts";
-import { freeDiskBytes } from "./probes/free_disk.ts";
 import { HostProbe } from "./probes/host_probe.ts";
 import { createProcessProbe } from "./probes/process_probe.ts";
 import { Processes } from "./processes.ts";
 import { workerModule } from "./program_files.ts";
 import { RuntimeKeeper, type RuntimeKeeperOptions } from "./runtime_keeper.ts";
 import { scopeWithin, startable } from "./rights.ts";
-import type { Runtimes, RuntimesOptions } from "./runtimes.ts";
 import { serverGrants } from "./scope.ts";
 import type { ServerLock } from "./server_lock.ts";
 import { ServerWorker } from "./server_worker.ts";
@@ -44,8 +32,7 @@ export interface HostOptions {
   lock: ServerLock;
   sockets: SocketFolder;
   findRuntime: RuntimeKeeperOptions["find"];
-  /** Loaded when somebody first asks for the builds. */
-  runtimes(given: Pick<RuntimesOptions, "keeper" | "running" | "facts">): Promise<Runtimes>;
+  runtimes: CallsOptions["runtimes"];
   /** What `findRuntime` saw of installed builds. */
   guard: BuildGuard;
   /** Where other programs keep models; none by default. */
@@ -72,12 +59,10 @@ export class Host implements AsyncDisposable {
   readonly #options: HostOptions;
   readonly #platform = Deno.build.os;
   readonly #probe = new HostProbe();
-  readonly #bandwidth = new BandwidthProbe(this.#probe);
-  readonly #connections = createConnectionsProbe();
   readonly #processes: Processes;
   readonly #runtime: RuntimeKeeper;
   readonly #launcher: Launcher;
-  #runtimes: Promise<Runtimes> | null = null;
+  readonly #calls: Calls;
   readonly #server: ServerWorker;
   readonly #port: number;
   readonly #failed = Promise.withResolvers<never>();
@@ -117,6 +102,13 @@ export class Host implements AsyncDisposable {
     this.#runtime = new RuntimeKeeper({
       find: options.findRuntime,
       onChange: (runtime) => this.#post({ type: "runtime", runtime }),
+    });
+    this.#calls = new Calls({
+      ...options,
+      probe: this.#probe,
+      processes: this.#processes,
+      launcher: this.#launcher,
+      runtime: this.#runtime,
     });
     const { sockets } = options;
     // Started again the server listens where it listened: clients know the port.
@@ -183,8 +175,8 @@ export class Host implements AsyncDisposable {
     this.#server.terminate();
     await this.#processes[Symbol.asyncDispose]();
     await this.#probe[Symbol.asyncDispose]();
-    const installing = [this.#runtime, await this.#runtimes?.catch(() => undefined)];
-    const ended = Promise.all(installing.map((each) => each?.[Symbol.asyncDispose]()));
+    const installing = [this.#runtime, this.#calls];
+    const ended = Promise.all(installing.map((each) => each[Symbol.asyncDispose]()));
     await within(ended, INSTALLATION_END_MS);
   }
 
@@ -192,8 +184,13 @@ export class Host implements AsyncDisposable {
     this.#server.post(message);
   }
 
-  #postTo(life: number, message: ToServer): void {
-    if (life === this.#life) this.#post(message);
+  #caller(): Caller {
+    const life = this.#life;
+    const isGone = () => life !== this.#life;
+    const post = (message: ToServer) => {
+      if (!isGone()) this.#post(message);
+    };
+    return { isGone, post };
   }
 
   #fail(error: AppError): void {
@@ -221,7 +218,7 @@ export class Host implements AsyncDisposable {
   #obey(message: ToHost): void {
     switch (message.type) {
       case "call":
-        void this.#answer(message.call, message.name, message.params);
+        void this.#calls.answer(message, this.#caller());
         return;
       case "watch":
         return this.#setWatch(message.on);
@@ -263,95 +260,11 @@ export class Host implements AsyncDisposable {
     }
   }
 
-  async #answer<K extends HostCallName>(
-    call: number,
-    name: K,
-    params: HostCalls[K]["params"],
-  ): Promise<void> {
-    const calls: { [N in HostCallName]: (given: never) => unknown } = this.#calls;
-    const life = this.#life;
-    try {
-      if (!Object.hasOwn(calls, name)) throw new Error(`Unknown call "${name}"`);
-      const result = await calls[name](params as never);
-      this.#postTo(life, { type: "result", call, result });
-    } catch (error) {
-      if (!(error instanceof AppError)) {
-        this.#options.log.error("Call failed", { call: name, reason: messageOf(error) });
-      }
-      const known = error instanceof AppError
-        ? error
-        : new AppError("internal", `The host could not do "${name}": ${messageOf(error)}`);
-      this.#postTo(life, { type: "error", call, error: known.toData() });
-    }
-  }
-
-  readonly #calls = {
-    start: async ({ id, launch }: HostCalls["start"]["params"]) => {
-      const life = this.#life;
-      const prepared = await this.#prepare(launch);
-      if (life !== this.#life) throw new AppError("cancelled", "The server that asked is gone");
-      return await this.#launcher.start(id, prepared, {
-        onLines: (lines) => this.#postTo(life, { type: "lines", id, lines }),
-        onExit: (code, signal) => this.#postTo(life, { type: "exited", id, code, signal }),
-      });
-    },
-    stop: async ({ id, graceMs }: HostCalls["stop"]["params"]) => {
-      await this.#processes.stop(id, graceMs);
-      return { exited: true };
-    },
-    command: async ({ launch }: HostCalls["command"]["params"]) => {
-      const { wanted } = await this.#prepare(launch);
-      return { commandLine: [wanted.program, ...wanted.args] };
-    },
-    reading: ({ disk }: HostCalls["reading"]["params"]) => this.#read(disk),
-    bandwidth: ({ threads }: HostCalls["bandwidth"]["params"]) => this.#bandwidth.read(threads),
-    processes: () => this.#processes.running(),
-    reap: async ({ rows }: HostCalls["reap"]["params"]) => ({
-      killed: await this.#processes.reap(rows),
-    }),
-    runtime: async ({ retry }: HostCalls["runtime"]["params"]) => {
-      await this.#runtime.get({ retry });
-      return this.#runtime.info;
-    },
-    runtimes: async () => (await this.#builds()).list(),
-    installRuntime: async (params: HostCalls["installRuntime"]["params"]) =>
-      (await this.#builds()).install(params),
-    useRuntime: async ({ build }: HostCalls["useRuntime"]["params"]) =>
-      (await this.#builds()).use(build),
-    removeRuntime: async ({ build }: HostCalls["removeRuntime"]["params"]) =>
-      (await this.#builds()).remove(build),
-    departed: async ({ connections }: HostCalls["departed"]["params"]) => ({
-      departed: await this.#connections.departed(connections),
-    }),
-  };
-
-  #builds(): Promise<Runtimes> {
-    return this.#runtimes ??= this.#options.runtimes({
-      keeper: this.#runtime,
-      running: () => this.#processes.programs(),
-      facts: async () => {
-        const { offerFacts } = await import("./offer_facts.ts");
-        return await offerFacts(this.#probe);
-      },
-    });
-  }
-
-  async #prepare(launch: LaunchSpec): Promise<PreparedLaunch> {
-    const runtime = await this.#runtime.checked(this.#options.guard);
-    return await this.#launcher.prepare(launch, runtime);
-  }
-
-  async #read(disk: boolean): Promise<HostReading> {
-    const reading = await this.#probe.read();
-    if (!disk) return reading;
-    return { ...reading, disk_free_bytes: await freeDiskBytes(this.#options.config.home) };
-  }
-
   #setWatch(on: boolean): void {
     if (this.#watch !== null) clearInterval(this.#watch);
     this.#watch = on
       ? setInterval(async () => {
-        this.#post({ type: "reading", reading: await this.#read(true) });
+        this.#post({ type: "reading", reading: await this.#calls.read(true) });
       }, READING_INTERVAL_MS)
       : null;
   }
