@@ -125,15 +125,15 @@ Deno.test("librariesOf() gives the folder of a build that brings all, else the s
   }
   Deno.writeTextFileSync(at("bin/sh"), "");
   const cpu = { gpu: false };
-  assert.deepEqual(await librariesOf(at("own/llama-server"), cpu), [at("own")]);
-  const plain = await librariesOf(at("plain/llama-server"), cpu);
+  assert.deepEqual(librariesOf(at("own/llama-server"), cpu), [at("own")]);
+  const plain = librariesOf(at("plain/llama-server"), cpu);
   assert.ok(plain.includes("/usr/lib") && plain.includes(at("plain")));
-  const shared = await librariesOf(at("bin/llama-server"), cpu);
+  const shared = librariesOf(at("bin/llama-server"), cpu);
   assert.ok(!shared.includes(at("bin")), "a folder of programs has shells in it");
   assert.deepEqual(shared.slice(-2), [at("bin/llama-server"), at("bin/libggml.so.0")]);
   assert.ok(!shared.some((path) => /\/s?bin$/.test(path)));
   assert.ok(
-    (await librariesOf(at("own/llama-server"), { gpu: true })).includes("/usr/lib"),
+    (librariesOf(at("own/llama-server"), { gpu: true })).includes("/usr/lib"),
     "drivers",
   );
 });

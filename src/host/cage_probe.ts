@@ -140,7 +140,7 @@ async function run(
   { gpu }: { gpu: boolean },
 ): Promise<RunResult> {
   const view: CageView = {
-    libraries: await librariesOf(runtime.path, { gpu }),
+    libraries: librariesOf(runtime.path, { gpu }),
     files: [],
     writable: null,
     gpu,

@@ -62,10 +62,10 @@ const GPU_LIBRARIES = [
 const PACKAGE_TREES = ["/nix/store", "/gnu/store", "/home/linuxbrew/.linuxbrew"];
 
 /** What the program needs to start: its own folder and, unless that has all, the system's libraries. */
-export async function librariesOf(program: string, { gpu }: { gpu: boolean }): Promise<string[]> {
+export function librariesOf(program: string, { gpu }: { gpu: boolean }): string[] {
   const own = ownFiles(program);
   // That of a build which was moved may lie elsewhere.
-  const loader = await loaderOf(program);
+  const loader = loaderOf(program);
   if (loader !== null && !own.includes(dirname(loader)) && !/^\/(?:usr\/)?lib/.test(loader)) {
     own.push(loader);
   }

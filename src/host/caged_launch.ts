@@ -30,10 +30,10 @@ export interface PreparedLaunch {
   folder: string | null;
 }
 
-export async function prepareLaunch(
+export function prepareLaunch(
   launch: LaunchSpec,
   options: LaunchOptions,
-): Promise<PreparedLaunch> {
+): PreparedLaunch {
   const { cage, runtime, files, sockets, platform } = options;
   const place = sockets.places[launch.place];
   if (place === undefined) throw new AppError("invalid_request", "No such place");
@@ -52,7 +52,7 @@ export async function prepareLaunch(
   if (cage === null) return { wanted: { program, ...command }, place, folder };
   const gpu = hasDevices && launch.gpuLayers !== 0;
   const view = {
-    libraries: await librariesOf(program, { gpu }),
+    libraries: librariesOf(program, { gpu }),
     files,
     writable: folder ?? ("socketPath" in place ? place.socketPath : null),
     gpu,

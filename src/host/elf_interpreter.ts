@@ -23,15 +23,18 @@ const MOST_PATH_BYTES = 4_096;
  */
 export async function ownLoader(path: string): Promise<string | null> {
   using file = await Deno.open(path, { read: true });
-  const loader = (await findInterpreter(file))?.path ?? null;
+  const loader = findInterpreter(file)?.path ?? null;
   return loader === null || loader.startsWith("/lib") ? null : basename(loader);
 }
 
-/** The whole path; null for what is no such program, or not there. */
-export async function loaderOf(path: string): Promise<string | null> {
+/**
+ * The whole path; null for what is no such program, or not there. Not asynchronous: each load asks, and by
+ * way of other threads these short reads take six times as long.
+ */
+export function loaderOf(path: string): string | null {
   try {
-    using file = await Deno.open(path, { read: true });
-    return (await findInterpreter(file))?.path ?? null;
+    using file = Deno.openSync(path, { read: true });
+    return findInterpreter(file)?.path ?? null;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return null;
     throw error;
@@ -46,7 +49,7 @@ export async function setInterpreter(path: string, loader: string): Promise<void
   const name = new TextEncoder().encode(`${loader}\0`);
   if (name.length > MOST_PATH_BYTES) throw new Error(`The path "${loader}" is too long`);
   using file = await Deno.open(path, { read: true, write: true });
-  const found = await findInterpreter(file);
+  const found = findInterpreter(file);
   if (found === null) throw new Error(`"${path}" is no program that names a loader`);
   const offset = await file.seek(0, Deno.SeekMode.End);
   await writeAll(file, name);
@@ -60,9 +63,9 @@ export async function setInterpreter(path: string, loader: string): Promise<void
   await put(32, name.length);
 }
 
-async function findInterpreter(file: Deno.FsFile): Promise<Interpreter | null> {
-  const { size } = await file.stat();
-  const header = await bytesAt(file, 0, HEADER_BYTES);
+function findInterpreter(file: Deno.FsFile): Interpreter | null {
+  const { size } = file.statSync();
+  const header = bytesAt(file, 0, HEADER_BYTES);
   // 64 bits, least byte first: every system that we have builds for.
   if (header === null || header.getUint32(0) !== 0x7f45_4c46 || header.getUint16(4) !== 0x0201) {
     return null;
@@ -70,14 +73,14 @@ async function findInterpreter(file: Deno.FsFile): Promise<Interpreter | null> {
   const tableOffset = Number(header.getBigUint64(32, true));
   const count = header.getUint16(56, true);
   if (header.getUint16(54, true) !== ENTRY_BYTES || count > MOST_ENTRIES) return null;
-  const table = await bytesAt(file, tableOffset, count * ENTRY_BYTES);
+  const table = bytesAt(file, tableOffset, count * ENTRY_BYTES);
   if (table === null) return null;
   for (let at = 0; at < table.byteLength; at += ENTRY_BYTES) {
     if (table.getUint32(at, true) !== PT_INTERP) continue;
     const nameOffset = Number(table.getBigUint64(at + 8, true));
     const nameBytes = Number(table.getBigUint64(at + 32, true));
     if (nameBytes < 2 || nameBytes > MOST_PATH_BYTES || nameOffset + nameBytes > size) return null;
-    const name = await bytesAt(file, nameOffset, nameBytes - 1);
+    const name = bytesAt(file, nameOffset, nameBytes - 1);
     if (name === null) return null;
     return { entryOffset: tableOffset + at, path: new TextDecoder().decode(name) };
   }
@@ -85,12 +88,12 @@ async function findInterpreter(file: Deno.FsFile): Promise<Interpreter | null> {
 }
 
 /** Null where the file ends before. */
-async function bytesAt(file: Deno.FsFile, offset: number, count: number): Promise<DataView | null> {
+function bytesAt(file: Deno.FsFile, offset: number, count: number): DataView | null {
   if (!Number.isSafeInteger(offset)) return null;
-  await file.seek(offset, Deno.SeekMode.Start);
+  file.seekSync(offset, Deno.SeekMode.Start);
   const bytes = new Uint8Array(count);
   for (let at = 0; at < count;) {
-    const read = await file.read(bytes.subarray(at));
+    const read = file.readSync(bytes.subarray(at));
     if (read === null) return null;
     at += read;
   }

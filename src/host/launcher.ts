@@ -69,7 +69,7 @@ export class Launcher {
 
   async prepare(launch: LaunchSpec, runtime: Runtime): Promise<PreparedLaunch> {
     const { platform, sockets, modelFolders } = this.#options;
-    return await prepareLaunch(launch, {
+    return prepareLaunch(launch, {
       files: checkModelPaths(launch, modelFolders()),
       cage: await this.#cages.for(runtime),
       ...{ runtime, sockets, platform },

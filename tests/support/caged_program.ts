@@ -108,7 +108,7 @@ async function makeAttempts(kind: "bubblewrap" | "landlock"): Promise<Attempts> 
       cage,
       view: {
         libraries: [
-          ...await librariesOf(program, { gpu: false }),
+          ...librariesOf(program, { gpu: false }),
           // Deno asks there for the size of its stack; bubblewrap has one of the cage's own.
           ...(kind === "landlock" ? ["/proc/self"] : []),
         ],

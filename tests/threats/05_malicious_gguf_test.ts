@@ -52,7 +52,7 @@ Deno.test(
     });
     const path = at("home/a.gguf");
     const spec = launchSpec({ modelPath: path });
-    const { wanted, folder } = await prepareLaunch(spec, {
+    const { wanted, folder } = prepareLaunch(spec, {
       cage: await testCage("bubblewrap"),
       runtime,
       files: [{ path, real: path }],
