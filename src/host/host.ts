@@ -1,5 +1,5 @@
-// Answers the server's messages and keeps the server alive: the only side that starts programs.
-// It takes no input but the command line and the messages, and checks each of those.
+// Hears the server's messages and keeps the server alive: the only side that starts programs. It takes no
+// input but the command line and the messages, and checks each of those; calls are calls.ts's to answer.
 
 import type { Config } from "../config.ts";
 import { AppError, messageOf } from "../errors.ts";
