@@ -6,7 +6,7 @@ import { removeIfThere, writeAll } from "../durable_write.ts";
 import { unpackArchive } from "./archive.ts";
 import { ownLoader, setInterpreter } from "./elf_interpreter.ts";
 import { type EmbeddedRuntime, RUNTIME_ARCHIVE, RUNTIME_RECORD } from "./embedded_runtime.ts";
-import type { InstallContext, InstallSource, PreparedBuild } from "./install.ts";
+import type { InstallContext, InstallSource, PreparedBuild } from "./install_source.ts";
 import { fileBeside } from "./program_files.ts";
 import { SERVER_FILE } from "./server_file.ts";
 

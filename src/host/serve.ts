@@ -125,11 +125,16 @@ function runtimeParts(
   } satisfies Partial<FindOrInstallOptions>;
   return {
     guard,
-    async findRuntime(onProgress) {
+    async findRuntime(onProgress, { cancellation, mayInstall }) {
       const { findOrInstallRuntime } = await import("./install.ts");
       const { installSources } = await import("./install_sources.ts");
-      const sources = installSources({ releaseApi });
-      return await findOrInstallRuntime({ ...shared, sources, onProgress });
+      return await findOrInstallRuntime({
+        ...shared,
+        signal: AbortSignal.any([signal, cancellation.signal]),
+        cancellation,
+        sources: mayInstall ? installSources({ releaseApi }) : [],
+        onProgress,
+      });
     },
     async runtimes(given) {
       const { Runtimes } = await import("./runtimes.ts");
