@@ -547,8 +547,9 @@ export interface AvailableRuntime {
 
 /** The installation that runs, or ran last. */
 export interface RuntimeJob {
+  /** `llama.cpp` where the program installs one unasked, since none is here. */
   variant: string;
-  state: "installing" | "done" | "failed";
+  state: "installing" | "done" | "failed" | "cancelled";
   activity: string | null;
   /** 0 to 1; null = unknown. */
   progress: number | null;

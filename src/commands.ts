@@ -107,7 +107,7 @@ export const COMMANDS: readonly Command[] = [
   }),
   command("app", "Open the dashboard in a window of its own", { switches: [JSON_FLAG] }),
   command("runtime", "List, install, choose and remove builds of llama.cpp", {
-    usage: "[list | install [VARIANT] | use NAME | remove NAME]",
+    usage: "[list | install [VARIANT] | cancel | use NAME | remove NAME]",
     words: [0, 2],
     switches: [
       { name: "latest", help: "Install the newest build, not the one that this program knows" },

@@ -50,11 +50,15 @@ export async function syncPath(path: string): Promise<void> {
   await file.sync();
 }
 
-/** Every file and folder below `folder`, itself included. Symbolic links are left alone. */
-export async function syncTree(folder: string): Promise<void> {
+/**
+ * Every file and folder below `folder`, itself included. Symbolic links are left alone. An abort is heard
+ * between two files.
+ */
+export async function syncTree(folder: string, signal?: AbortSignal): Promise<void> {
   for await (const entry of Deno.readDir(folder)) {
+    signal?.throwIfAborted();
     const path = `${folder}/${entry.name}`;
-    if (entry.isDirectory) await syncTree(path);
+    if (entry.isDirectory) await syncTree(path, signal);
     else if (entry.isFile) await syncPath(path);
   }
   await syncPath(folder);

@@ -129,7 +129,16 @@ Deno.test("Whatever is sent to the host that is not of its form starts, signals 
     assert.ok(refusals.every(({ level }) => level === "warn"));
     const kinds = refusals.map(({ fields }) => String(fields["kind"])).toSorted();
     assert.deepEqual(kinds, [
-      ...["bandwidth", "command", "departed", "drained", "fatal", "heartbeat", "installRuntime"],
+      ...[
+        "bandwidth",
+        "cancelRuntime",
+        "command",
+        "departed",
+        "drained",
+        "fatal",
+        "heartbeat",
+        "installRuntime",
+      ],
       ...["listening", "log", "processes", "reading", "reap", "removeRuntime", "runtime"],
       ...["runtimes", "start", "stop", "unknown", "useRuntime", "watch"],
     ], "each kind once");

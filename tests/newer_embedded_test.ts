@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
+import { Cancellation } from "../src/host/cancellation.ts";
 import type { EmbeddedRuntime } from "../src/host/embedded_runtime.ts";
 import { embeddedSource } from "../src/host/install_embedded.ts";
 import { PINNED_TAG } from "../src/host/install_github.ts";
@@ -245,4 +246,20 @@ Deno.test("newerEmbedded() in two programs at once comes to one build, and one t
   const both = await Promise.all([t.start(newer), t.start(newer)]);
   assert.deepEqual(both.map(({ path }) => path), [t.pathOf(NEW), t.pathOf(NEW)]);
   assert.deepEqual(await t.kept(), [`llama-b${OLD}`, `llama-b${NEW}`]);
+});
+
+Deno.test("A newer build whose installation is cancelled leaves the one that works in use", async () => {
+  await using test = await Programs.open();
+  await test.start(await test.program(OLD));
+  const cancellation = new Cancellation();
+  const newer = await test.program(NEW);
+  const runtime = await test.start(newer, {
+    cancellation,
+    signal: cancellation.signal,
+    onProgress: () => void cancellation.cancel(),
+  });
+  assert.equal(runtime.path, test.pathOf(OLD));
+  assert.deepEqual(test.warnings(), []);
+  // It was no verdict on the build.
+  assert.equal((await test.start(newer)).path, test.pathOf(NEW));
 });

@@ -4,7 +4,8 @@
 import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { dirname, join } from "node:path";
 import type { RuntimeList, SystemInfo } from "../src/api_types.ts";
-import { assertOneLine, cli, cliEnv } from "./support/cli.ts";
+import { PINNED_TAG } from "../src/host/install_github.ts";
+import { assertOneLine, cli, cliEnv, spawnCli } from "./support/cli.ts";
 import { eventReader } from "./support/event_reader.ts";
 import { testRuntime } from "./support/llama_server.ts";
 import { modelProcesses } from "./support/model_processes.ts";
@@ -23,6 +24,12 @@ async function serverWith(api: ReleaseApi): Promise<ServerProcess> {
     llamaServer: null,
     env: { PATH: path, ZOMBIE_RELEASE_API: api.base },
   });
+}
+
+/** But for what was remembered of the build that there was, and the cage that it was tried in. */
+function inside(server: ServerProcess): string[] {
+  return [...Deno.readDirSync(server.runtimeHome)].map(({ name }) => name)
+    .filter((name) => name !== "probes.json" && name !== ".cage");
 }
 
 function programOf(server: ServerProcess): string {
@@ -115,9 +122,118 @@ Deno.test("In a terminal the installation is asked about and shown with a bar", 
   await terminal.enter("y");
   await terminal.see(/cpu +[█▏▎▍▌▋▊▉░]{20} +\d+ % +Downloading llama\.cpp/);
   await terminal.press("C-c");
-  await terminal.see(/It is installed further in the background\. .*\s+over 0/);
+  await terminal.see(
+    /Cancelled cpu: nothing of it is left, and what is here is as it was\s+over 130/,
+  );
   const { job } = await server.json<RuntimeList>("/admin/runtimes");
-  equal(job?.state, "installing");
+  equal(job?.state, "cancelled");
+  deepEqual(inside(server), [".lock"]);
+});
+
+Deno.test("An installation is cancelled by a signal, by another command and over HTTP, and begun again", async () => {
+  await using api = ReleaseApi.start();
+  api.add(TAG, { [`llama-${TAG}-bin-ubuntu-x64.tar.gz`]: await realBuildArchive(TAG) });
+  await using server = await serverWith(api);
+  const env = cliEnv(server);
+  const args = ["runtime", "install", "cpu", "--latest", "--unverified"];
+  const nothing = await cli(["runtime", "cancel"], { env });
+  equal(nothing.code, 1);
+  match(nothing.stderr, /^Cannot cancel: nothing is being installed\. .*[^.]\n$/);
+  equal((await cli(["runtime", "cancel", "cpu"], { env })).code, 2);
+  const refused = await server.post("/admin/runtimes", { action: "cancel" });
+  const { error } = await refused.json();
+  deepEqual([refused.status, error.code, error.values.reason], [
+    ...[409, "runtime_refused", "not_installing"],
+  ]);
+
+  api.stallAfterBytes = 1_000_000;
+  const json = spawnCli([...args, "--json"], { env });
+  await api.served(1);
+  // It follows: the first lines are here.
+  const reader = json.stdout.getReader();
+  let said = "";
+  const decoder = new TextDecoder();
+  while (!said.includes("Downloading")) {
+    const { done, value } = await reader.read();
+    ok(!done, said);
+    said += decoder.decode(value);
+  }
+  json.kill("SIGINT");
+  for (let part = await reader.read(); !part.done; part = await reader.read()) {
+    said += decoder.decode(part.value);
+  }
+  equal((await json.status).code, 130);
+  await json.stderr.cancel();
+  const last = JSON.parse(said.trimEnd().split("\n").at(-1)!);
+  deepEqual([last.state, last.error.code], ["cancelled", "cancelled"]);
+  deepEqual(inside(server), [".lock"]);
+
+  for (const [served, path] of [[2, "cli"], [3, "http"]] as const) {
+    const following = cli(args, { env });
+    await api.served(served);
+    if (path === "cli") {
+      const cancelled = await cli(["runtime", "cancel"], { env });
+      equal(cancelled.code, 0, cancelled.stderr);
+      match(cancelled.stdout, /^Cancelled cpu: nothing of it is left/);
+    } else {
+      const answer = await server.post("/admin/runtimes", { action: "cancel", variant: "cpu" });
+      equal(answer.status, 200);
+      equal((await answer.json()).job.state, "cancelled");
+    }
+    deepEqual(inside(server), [".lock"]);
+    // Who follows it is told plainly.
+    const { code, stderr } = await following;
+    equal(code, 1);
+    match(stderr, /^The installation of "cpu" was cancelled: .*runtime install cpu\n$/m);
+  }
+  ok(await ask(server));
+  equal(programOf(server), await testRuntime());
+
+  api.stallAfterBytes = null;
+  const installed = await cli(args, { env });
+  equal(installed.stdout, `Installed ${NAME}, unverified: the next load uses it\n`);
+});
+
+Deno.test("A load that waits for the first installation is told that it was cancelled, and how to begin it", async () => {
+  await using api = ReleaseApi.start();
+  api.add(PINNED_TAG, {
+    [`llama-${PINNED_TAG}-bin-ubuntu-x64.tar.gz`]: new Uint8Array(1_000_000),
+  });
+  await using server = await startServer({
+    llamaServer: null,
+    env: { PATH: "/usr/bin:/bin", ZOMBIE_RELEASE_API: api.base },
+  });
+  api.stallAfterBytes = 1_000;
+  await using events = eventReader(await server.fetch("/admin/events"));
+  const load = server.post("/generate", { model_id: "hello", prompt: "hi" });
+  await api.served(1);
+  const env = cliEnv(server);
+  const cancelled = await cli(["runtime", "cancel"], { env });
+  match(cancelled.stdout, /^Cancelled llama\.cpp: nothing of it is left/, cancelled.stderr);
+  const answer = await load;
+  const { error } = await answer.json();
+  deepEqual([answer.status, error.code, error.values.reason], [
+    503,
+    "runtime_missing",
+    "cancelled",
+  ]);
+  match(error.message, /its installation was cancelled\. Begin it again with zombiecoder runtime/);
+  for (let phase = ""; phase !== "failed";) {
+    const { event, data } = (await events.next())!;
+    if (event !== "system") continue;
+    const { runtime } = data as unknown as SystemInfo;
+    phase = runtime.phase;
+    if (phase === "failed") equal(runtime.error?.values.reason, "cancelled");
+  }
+  deepEqual(inside(server), [".lock"]);
+  const { length } = api.requests;
+  const again = await server.post("/generate", { model_id: "hello", prompt: "hi" });
+  equal((await again.json()).error.values.reason, "cancelled");
+  equal(api.requests.length, length);
+  const begun = await server.post("/admin/runtimes", { action: "install", variant: "cpu" });
+  equal(begun.status, 202);
+  await begun.body?.cancel();
+  await until(() => api.requests.length > length);
 });
 
 Deno.test("Where a build was taken away by somebody else, the next load takes what is left", async () => {
@@ -150,13 +266,10 @@ Deno.test("A server that ends while it installs leaves nothing of it", async () 
   equal(begun.status, 202);
   await begun.body?.cancel();
   await api.served(1);
-  const inside = () => [...Deno.readDirSync(server.runtimeHome)].map(({ name }) => name);
-  ok(inside().some((name) => name.startsWith(".partial-")));
+  ok(inside(server).some((name) => name.startsWith(".partial-")));
   server.kill("SIGTERM");
   equal((await server.status).code, 0);
-  // What was remembered of the build that there was, and the cage that it was tried in.
-  const known = ["probes.json", ".cage"];
-  deepEqual(inside().filter((name) => !known.includes(name)), [".lock"]);
+  deepEqual(inside(server), [".lock"]);
 });
 
 Deno.test("POST /admin/runtimes takes nothing that it does not know, and no path", async () => {
@@ -173,6 +286,9 @@ Deno.test("POST /admin/runtimes takes nothing that it does not know, and no path
       [{ action: "remove", variant: "cpu" }, 400, /Cannot use "variant"/],
       [{ action: "use", name: "a", unverified: true }, 400, /Cannot use "unverified"/],
       [{ action: "install", name: "a" }, 400, /Cannot use "name"/],
+      [{ action: "cancel", name: "a" }, 400, /Cannot use "name"/],
+      [{ action: "cancel", latest: true }, 400, /Cannot use "latest"/],
+      [{ action: "cancel", variant: "../../evil" }, 409, /it is not being installed/],
       [{ action: "install", path: "/bin/sh" }, 400, /"path"/],
       [{ action: "install", variant: 7 }, 400, /"variant"/],
       [{ action: "install", variant: "../../evil" }, 404, /no such build for this computer/],

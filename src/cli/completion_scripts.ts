@@ -19,7 +19,7 @@ const WITH_MODEL = COMMANDS.filter(({ usage }) => /^\[?MODEL\b/.test(usage)).map
 /** First words that are known beforehand. */
 const WORDS: Readonly<Record<string, readonly string[]>> = {
   keys: ["add", "revoke"],
-  runtime: ["list", "install", "use", "remove"],
+  runtime: ["list", "install", "cancel", "use", "remove"],
   completions: ["bash", "zsh", "fish"],
   connect: TOOLS.map(({ name }) => name),
   help: COMMANDS.map(({ name }) => name),

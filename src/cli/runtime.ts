@@ -1,4 +1,4 @@
-// `zombiecoder runtime list | install [VARIANT] | use NAME | remove NAME`: the builds of llama.cpp.
+// `zombiecoder runtime list | install [VARIANT] | cancel | use NAME | remove NAME`: the builds of llama.cpp.
 
 import type { InstalledRuntime, RuntimeJob, RuntimeList } from "../api_types.ts";
 import { AppError } from "../errors.ts";
@@ -6,7 +6,7 @@ import { abortableDelay } from "../within.ts";
 import { sizeText } from "./amounts.ts";
 import type { CommandContext } from "./command_context.ts";
 import { confirm } from "./confirm.ts";
-import { connect } from "./connection.ts";
+import { connect, connectRunning } from "./connection.ts";
 import { jsonText, plainLine } from "./plain_text.ts";
 import { bar } from "./progress_bar.ts";
 import type { ServerClient } from "./server_client.ts";
@@ -16,19 +16,22 @@ import { formatTable } from "./table.ts";
 const PATH = "/admin/runtimes";
 const LOOK_MS = 250;
 const BAR_COLUMNS = 20;
+/** As a shell has it for what Ctrl-C ended. */
+const INTERRUPTED = 130;
 
 export async function manageRuntimes(context: CommandContext): Promise<number> {
   const [action = "list", subject] = context.loaded.words;
-  const isWhole = action === "list"
+  const isWhole = action === "list" || action === "cancel"
     ? subject === undefined
     : action === "install" || ((action === "use" || action === "remove") && subject !== undefined);
   if (!isWhole) {
     throw new AppError(
       "bad_flag",
       "Cannot tell what to do: write zombiecoder runtime list, runtime install [VARIANT], " +
-        "runtime use NAME or runtime remove NAME",
+        "runtime cancel, runtime use NAME or runtime remove NAME",
     );
   }
+  if (action === "cancel") return await cancel(context);
   using client = await connect(context);
   if (action === "install") return await install(context, { client, variant: subject });
   if (action === "use") return await use(context, { client, name: subject! });
@@ -117,14 +120,14 @@ async function install(
       },
     });
   try {
-    return await follow(context, { client, list: await begin(switches.has("unverified")) });
+    return await follow(context, { client, begin: () => begin(switches.has("unverified")) });
   } catch (error) {
     const canAsk = context.terminal.hasInput && context.terminal.hasErrors;
     if (!isUnverified(error) || !canAsk || switches.has("yes")) throw error;
     const question = "No checksum of this build is part of this program: only the server that " +
       "sends it vouches for it. Install it all the same?";
     if (await confirm(context, question)) {
-      return await follow(context, { client, list: await begin(true) });
+      return await follow(context, { client, begin: () => begin(true) });
     }
     context.terminal.err("Nothing was installed\n");
     return 0;
@@ -136,18 +139,22 @@ function isUnverified(error: unknown): boolean {
     error.values.reason === "unverified";
 }
 
-/** The installation belongs to the server: leaving does not stop it. */
+/** Ctrl-C cancels it. It belongs to the server: where this program ends otherwise, it goes on. */
 async function follow(
   context: CommandContext,
-  { client, list: first }: { client: ServerClient; list: RuntimeList },
+  { client, begin }: { client: ServerClient; begin(): Promise<RuntimeList> },
 ): Promise<number> {
   const { terminal, loaded } = context;
   const isJson = loaded.switches.has("json");
-  const left = new AbortController();
-  using _interrupt = terminal.onSignal("interrupt", () => left.abort());
+  let left = new AbortController();
+  using interrupt = terminal.onSignal("interrupt", () => {
+    left.abort();
+    // Whoever presses it again does not wait for the server.
+    interrupt[Symbol.dispose]();
+  });
   using status = new StatusLine(terminal);
   let told = "";
-  for (let list = first;; list = await client.json<RuntimeList>(PATH)) {
+  for (let list = await begin();; list = await client.json<RuntimeList>(PATH)) {
     const job = list.job!;
     const text = isJson ? jsonText(job) : terminal.hasErrors ? jobText(job) : job.activity ?? "";
     if (isJson && text !== told) terminal.out(`${text}\n`);
@@ -159,12 +166,54 @@ async function follow(
       return end(context, { job, list });
     }
     await abortableDelay(LOOK_MS, left.signal);
-    if (left.signal.aborted) {
-      status.clear();
-      terminal.err("It is installed further in the background. zombiecoder runtime shows it\n");
-      return 0;
-    }
+    if (!left.signal.aborted) continue;
+    status.clear();
+    if (await isCancelled(context, { client, variant: job.variant })) return INTERRUPTED;
+    left = new AbortController();
   }
+}
+
+/** False where it came too late: it ends by itself. */
+async function isCancelled(
+  { terminal, loaded }: CommandContext,
+  { client, variant }: { client: ServerClient; variant: string },
+): Promise<boolean> {
+  try {
+    const body = { action: "cancel", variant };
+    const { job } = await client.json<RuntimeList>(PATH, { method: "POST", body });
+    if (loaded.switches.has("json")) terminal.out(`${jsonText(job)}\n`);
+    else terminal.err(`${plainLine(cancelledText(variant))}\n`);
+    return true;
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code !== "runtime_refused") throw error;
+    if (error.values.reason === "too_late") terminal.err(`${plainLine(error.message)}\n`);
+    return false;
+  }
+}
+
+function cancelledText(variant: string): string {
+  return `Cancelled ${variant}: nothing of it is left, and what is here is as it was`;
+}
+
+/** Of the server that runs, whoever began it. */
+async function cancel(context: CommandContext): Promise<number> {
+  const { terminal, loaded } = context;
+  using client = await connectRunning(context);
+  const job = client === null ? null : (await client.json<RuntimeList>(PATH)).job;
+  if (client === null || job?.state !== "installing") {
+    throw new AppError(
+      "runtime_refused",
+      "Cannot cancel: nothing is being installed. zombiecoder runtime list shows what is here",
+    );
+  }
+  const body = { action: "cancel", variant: job.variant };
+  const list = await client.json<RuntimeList>(PATH, { method: "POST", body });
+  terminal.out(
+    loaded.switches.has("json")
+      ? `${jsonText(list)}\n`
+      : `${plainLine(cancelledText(job.variant))}\n`,
+  );
+  return 0;
 }
 
 function end(

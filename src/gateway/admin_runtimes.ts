@@ -12,12 +12,14 @@ import type { Checked, Schema } from "../schema.ts";
 export const RUNTIME_BODY = {
   type: "object",
   properties: {
-    action: { enum: ["install", "use", "remove"], examples: ["install"] },
+    action: { enum: ["install", "cancel", "use", "remove"], examples: ["install"] },
     variant: {
       type: "string",
       minLength: 1,
       maxLength: 40,
-      description: "What to install; left out: what is recommended for this computer",
+      description:
+        "What to install; left out: what is recommended for this computer. With `cancel`: " +
+        "only if this is being installed",
       examples: ["cpu"],
     },
     name: {
@@ -48,6 +50,10 @@ export function runtimeRoutes({ host, config }: Pick<Parts, "host" | "config">):
       refuseField(body, ["name"]);
       const { variant = null, latest = false, unverified = false } = body;
       return c.json(await host.call("installRuntime", { variant, latest, unverified }), 202);
+    }
+    if (body.action === "cancel") {
+      refuseField(body, ["name", "latest", "unverified"]);
+      return c.json(await host.call("cancelRuntime", { variant: body.variant ?? null }));
     }
     refuseField(body, ["variant", "latest", "unverified"]);
     const { action, name } = body;

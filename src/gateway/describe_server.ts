@@ -117,11 +117,14 @@ export const SERVER_ROUTES: readonly RouteDescription[] = [
     method: "POST",
     path: "/admin/runtimes",
     tag: "Server",
-    summary: "Install, use or remove a build of llama.cpp",
-    detail: "Models that run go on with the build that they have; the next load takes the new one.",
+    summary: "Install, use or remove a build of llama.cpp, or cancel an installation",
+    detail:
+      "Models that run go on with the build that they have; the next load takes the new one. " +
+      "`cancel` is answered when nothing is left of what came; once the new build takes its place " +
+      "it comes too late (409, `too_late`).",
     body: RUNTIME_BODY,
     answers: {
-      200: json(named("RuntimeList"), "It is used, or removed"),
+      200: json(named("RuntimeList"), "It is used, removed, or cancelled"),
       202: json(named("RuntimeList"), "It is being installed: `job` tells how far it is"),
       409: json(named("OpenAIError"), "It cannot be done now: the reason says what to do"),
     },

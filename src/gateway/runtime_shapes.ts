@@ -63,8 +63,8 @@ const AVAILABLE = shapeOf<AvailableRuntime>({
 });
 
 const JOB = shapeOf<RuntimeJob>({
-  variant: TEXT,
-  state: word("installing", "done", "failed"),
+  variant: described(TEXT, "`llama.cpp` where one is installed unasked, since none is here"),
+  state: word("installing", "done", "failed", "cancelled"),
   activity: orNull(TEXT),
   progress: described(orNull(NUMBER), "0 to 1"),
   name: described(orNull(TEXT), "Of the build, when it is done"),

@@ -50,7 +50,7 @@ export async function unpackArchive(
     options.signal?.throwIfAborted();
     await unpacking.add(entry, options.signal);
   }
-  await unpacking.finish();
+  await unpacking.finish(options.signal);
 }
 
 // One grammar on every system: no `..`, no drive, no device, no hidden file, no other separator.
@@ -110,8 +110,9 @@ class Unpacking {
     }
   }
 
-  async finish(): Promise<void> {
+  async finish(signal: AbortSignal | undefined): Promise<void> {
     for (const link of this.#links.keys()) {
+      signal?.throwIfAborted();
       let target = link;
       for (let hops = 0; this.#links.has(target); hops++) {
         if (hops === LINK_HOPS) throw this.#refuse(`link "${link}" leads in a circle`);

@@ -51,12 +51,18 @@ export class BuildGuard {
     this.#seen.set(folder, { record, stamps });
   }
 
-  /** Reads every file. */
-  async checkAll({ folder, record: written }: InstalledBuild): Promise<void> {
+  /** Reads every file; an abort is heard between two of them. */
+  async checkAll(
+    { folder, record: written }: InstalledBuild,
+    signal?: AbortSignal,
+  ): Promise<void> {
     const record = this.#seen.get(folder)?.record ?? written;
     stampsOf(folder, record);
     await checkFile(folder, { name: SERVER_FILE, record });
-    for (const name of Object.keys(record.hashes ?? {})) await checkFile(folder, { name, record });
+    for (const name of Object.keys(record.hashes ?? {})) {
+      signal?.throwIfAborted();
+      await checkFile(folder, { name, record });
+    }
   }
 
   /** After what was there was replaced or removed by us. */
@@ -65,13 +71,17 @@ export class BuildGuard {
   }
 }
 
-/** Each file with its hash, for the record of an installation. */
+/** Each file with its hash, for the record of an installation; an abort is heard between two of them. */
 export async function hashesOf(
   folder: string,
   names: Iterable<string>,
+  signal?: AbortSignal,
 ): Promise<Record<string, string>> {
   const hashes: Record<string, string> = {};
-  for (const name of names) hashes[name] = await sha256Of(join(folder, name));
+  for (const name of names) {
+    signal?.throwIfAborted();
+    hashes[name] = await sha256Of(join(folder, name));
+  }
   return hashes;
 }
 

@@ -110,6 +110,8 @@ export class Calls implements AsyncDisposable {
     runtimes: async () => (await this.#builds()).list(),
     installRuntime: async (params: HostCalls["installRuntime"]["params"]) =>
       (await this.#builds()).install(params),
+    cancelRuntime: async ({ variant }: HostCalls["cancelRuntime"]["params"]) =>
+      (await this.#builds()).cancel(variant),
     useRuntime: async ({ build }: HostCalls["useRuntime"]["params"]) =>
       (await this.#builds()).use(build),
     removeRuntime: async ({ build }: HostCalls["removeRuntime"]["params"]) =>

@@ -1,73 +1,26 @@
 // Finds a llama-server, or installs one from the first source that can. What a source fetches and
-// how it is verified is the source's; how a build is asked about itself is runtime_probe.ts's.
+// how it is verified is the source's; which build is kept is keep_build.ts's.
 
 import { join } from "node:path";
 import { AppError, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
-import { removeIfThere, syncPath, syncTree } from "../durable_write.ts";
-import { hashesOf, sizesIn } from "./build_check.ts";
-import { candidates, findRuntime, givenRuntime, usable } from "./find_runtime.ts";
-import type { FindOptions, Runtime } from "./find_runtime.ts";
+import { type FindOptions, findRuntime, givenRuntime, type Runtime } from "./find_runtime.ts";
+import type { InstallContext, InstallSource } from "./install_source.ts";
+import { keepBuild, type KeepOptions, plainName } from "./keep_build.ts";
 import {
-  type BuildRecord,
-  finishBuild,
-  isBuildName,
   lockRuntimeHome,
   makeWorkFolder,
-  markUnfinished,
-  moveBuildAside,
   removeLeftovers,
+  removeWorkFolder,
 } from "./runtime_home.ts";
-import { probeRuntime, refusalOf } from "./runtime_probe.ts";
-import { SERVER_FILE } from "./server_file.ts";
 
-export interface InstallProgress {
-  activity: string;
-  /** 0 to 1; null = unknown. */
-  progress: number | null;
-}
-
-/** One way to get a llama.cpp build. */
-export interface InstallSource {
-  readonly name: string;
-  /** Why this source cannot serve this machine; null = it can be tried. */
-  unsuitable(): Promise<string | null>;
-  /**
-   * Fetches and verifies builds, the best first; the next one is asked for if the one before
-   * did not run.
-   */
-  builds(context: InstallContext): AsyncIterable<PreparedBuild>;
-}
-
-export interface InstallContext {
-  /**
-   * Empty and the source's own; removed afterwards. On the same file system as the final
-   * folder.
-   */
-  readonly workFolder: string;
-  /** Where a build of this name will lie: for what must know its own place. */
-  finalFolder(name: string): string;
-  progress(activity: string, progress: number | null): void;
-  readonly log: Log;
-  readonly signal: AbortSignal;
-}
-
-export interface PreparedBuild extends Pick<BuildRecord, "name" | "verified" | "archives"> {
-  /** Inside the work folder; holds `llama-server` itself. */
-  folder: string;
-  /** A build for GPUs is kept only if it sees one. */
-  needsDevice: boolean;
-}
-
-export interface FindOrInstallOptions extends FindOptions {
+export interface FindOrInstallOptions
+  extends FindOptions, Pick<KeepOptions, "onProgress" | "cancellation" | "asked"> {
   /** `--llama-server`. */
   llamaServer: string | null;
   /** Tried in this order. */
   sources: readonly InstallSource[];
-  /** A user asked for what is installed. */
-  asked?: boolean;
   log: Log;
-  onProgress(progress: InstallProgress): void;
 }
 
 const BY_HAND =
@@ -170,7 +123,8 @@ async function installFirst(
   failures: Failures,
 ): Promise<Runtime | null> {
   for (const source of options.sources) {
-    const unsuitable = await source.unsuitable();
+    const unsuitable = await source.unsuitable(options.signal);
+    options.signal.throwIfAborted();
     if (unsuitable !== null) {
       failures.tried.push(`Source "${source.name}": ${unsuitable}`);
       continue;
@@ -204,7 +158,7 @@ async function installFrom(
   try {
     for await (const build of source.builds(context)) {
       try {
-        const runtime = await keep(build, { ...options, source: source.name, workFolder });
+        const runtime = await keepBuild(build, { ...options, source: source.name, workFolder });
         const { name, verified } = build;
         log.info("Installed llama.cpp", { name, verified, version: runtime.version });
         return runtime;
@@ -216,86 +170,7 @@ async function installFrom(
   } catch (error) {
     fail(error);
   } finally {
-    await removeIfThere(workFolder);
+    await removeWorkFolder(workFolder);
   }
   return null;
-}
-
-/** Moves a prepared build into place and keeps it if it runs there; else nothing of it stays. */
-async function keep(
-  build: PreparedBuild,
-  options: FindOrInstallOptions & { source: string; workFolder: string },
-): Promise<Runtime> {
-  const { runtimeHome, source, workFolder, signal } = options;
-  options.onProgress({ activity: "Checking that llama-server runs", progress: null });
-  const folder = join(runtimeHome, plainName(build.name));
-  const kept = await runningBuild(build, options);
-  if (kept !== null) return kept;
-  const files = sizesIn(build.folder);
-  const hashes = await hashesOf(build.folder, Object.keys(files));
-  await markUnfinished(build.folder);
-  await syncTree(build.folder);
-  signal.throwIfAborted();
-  // Only a build that did not run, or is not whole, can still be there.
-  await moveBuildAside(folder, workFolder);
-  await Deno.rename(build.folder, folder);
-  try {
-    await syncPath(runtimeHome);
-    options.guard?.forget(folder);
-    const path = join(folder, SERVER_FILE);
-    const probe = await probeRuntime(path, { runtimeHome, fresh: true, signal });
-    const refusal = refusalOf(probe);
-    if (refusal !== null) throw new Error(`"${build.name}" is not kept: ${refusal}`);
-    if (build.needsDevice && probe.devices.length === 0) throw seesNoGpu(build);
-    await finishBuild(folder, {
-      schema: 1,
-      source,
-      name: build.name,
-      build: probe.build,
-      version: probe.version,
-      verified: build.verified,
-      archives: build.archives,
-      serverSha256: hashes[SERVER_FILE]!,
-      files,
-      hashes,
-      ...options.asked === true && { asked: true },
-      installedAt: new Date().toISOString(),
-    });
-    return { ...probe, source: "installed" };
-  } catch (error) {
-    await moveBuildAside(folder, workFolder);
-    throw error;
-  }
-}
-
-/** The build of this name that is there and runs: it is never replaced. */
-async function runningBuild(
-  build: PreparedBuild,
-  options: FindOrInstallOptions,
-): Promise<Runtime | null> {
-  const there = (await candidates(options)).find(({ source, name }) =>
-    source === "installed" && name === build.name
-  );
-  if (there === undefined) return null;
-  let runtime: Runtime;
-  try {
-    runtime = await usable(there, options);
-  } catch {
-    options.signal.throwIfAborted();
-    return null;
-  }
-  if (build.needsDevice && runtime.devices.length === 0) throw seesNoGpu(build);
-  return runtime;
-}
-
-function seesNoGpu({ name }: PreparedBuild): Error {
-  return new Error(
-    `"${name}" is not kept: it sees no GPU. Update the GPU's driver, then try again`,
-  );
-}
-
-// Part of a path that is removed: never a name that leads elsewhere.
-function plainName(name: string): string {
-  if (!isBuildName(name)) throw new Error(`"${name}" is no build name`);
-  return name;
 }

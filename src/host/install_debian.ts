@@ -3,7 +3,7 @@
 // is debian_packages.ts's.
 
 import { basename, join } from "node:path";
-import type { InstallContext, InstallSource, PreparedBuild } from "./install.ts";
+import type { InstallContext, InstallSource, PreparedBuild } from "./install_source.ts";
 import { SERVER_FILE } from "./server_file.ts";
 import { PrivateApt, unpackPackage } from "./debian_packages.ts";
 import { runProgram } from "./run_program.ts";
@@ -35,14 +35,14 @@ export function debianSource(options: DebianOptions = {}): InstallSource {
     keyrings = "/usr/share/keyrings",
   } = options;
 
-  async function unsuitable(): Promise<string | null> {
+  async function unsuitable(signal?: AbortSignal): Promise<string | null> {
     if (Deno.build.os !== "linux") return "this is not Debian";
     // Not ID_LIKE: Ubuntu and others have neither Debian's mirrors nor its keys.
     const { ID } = await readOsRelease(osRelease);
     if (ID !== "debian") return "this is not Debian";
     if ((await keyringIn(keyrings)) === null) return "package debian-archive-keyring is missing";
     for (const tool of ["apt-get", "apt-cache", "apt-config", "dpkg", "dpkg-deb"]) {
-      if (!(await runs(tool))) return `"${tool}" is missing`;
+      if (!(await runs(tool, signal))) return `"${tool}" is missing`;
     }
     return null;
   }
@@ -118,6 +118,7 @@ async function flatten(
   const multiarch = basename(libraryFolder);
   const glibcFolder = join(glibcRoot, "usr/lib", multiarch);
   await copyLibraries(glibcFolder, glibcRoot, folder);
+  signal.throwIfAborted();
   const loader = (await namesIn(folder)).find((name) => /^ld-linux.*\.so\.\d+$/.test(name));
   if (loader === undefined) throw new Error("package libc6 has no loader");
 
@@ -232,9 +233,9 @@ async function keyringIn(folder: string): Promise<string | null> {
   return null;
 }
 
-async function runs(tool: string): Promise<boolean> {
+async function runs(tool: string, signal?: AbortSignal): Promise<boolean> {
   try {
-    const options = { inherit: true, timeoutMs: 10_000 };
+    const options = { inherit: true, timeoutMs: 10_000, signal };
     return (await runProgram(tool, ["--version"], options)).code === 0;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;

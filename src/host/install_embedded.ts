@@ -11,7 +11,7 @@ import {
   foreignTo,
   RUNTIME_ARCHIVE,
 } from "./embedded_runtime.ts";
-import type { InstallContext, InstallSource, PreparedBuild } from "./install.ts";
+import type { InstallContext, InstallSource, PreparedBuild } from "./install_source.ts";
 import { SERVER_FILE } from "./server_file.ts";
 
 export interface EmbeddedSourceOptions extends EmbeddedOptions {

@@ -2,7 +2,7 @@
 // file; that of any other comes from the same server as the file and is marked as unverified.
 
 import { join } from "node:path";
-import type { InstallContext, InstallSource, PreparedBuild } from "./install.ts";
+import type { InstallContext, InstallSource, PreparedBuild } from "./install_source.ts";
 import { unpackArchive } from "./archive.ts";
 import { downloadAsset, FETCH_LIMITS, type FetchLimits } from "./download_asset.ts";
 import { removeIfThere } from "../durable_write.ts";

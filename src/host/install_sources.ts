@@ -1,7 +1,7 @@
 // Where builds of llama.cpp come from, in the order in which they are tried. Each is loaded when it is
 // tried: a machine that has a runtime never loads what would install one.
 
-import type { InstallSource } from "./install.ts";
+import type { InstallSource } from "./install_source.ts";
 
 export interface SourcesWanted {
   /** The release API or a mirror of it. */
@@ -36,7 +36,7 @@ export function installSources(
 function loadedLate(name: string, load: () => Promise<InstallSource>): InstallSource {
   return {
     name,
-    unsuitable: async () => await (await load()).unsuitable(),
+    unsuitable: async (signal) => await (await load()).unsuitable(signal),
     async *builds(context) {
       yield* (await load()).builds(context);
     },

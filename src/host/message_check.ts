@@ -79,6 +79,7 @@ const PARAMS: { readonly [K in HostCallName]: Form<HostCalls[K]["params"]> } = {
   runtimes: object<Record<never, never>>({}),
   // Names and variants are held against lists by runtimes.ts.
   installRuntime: object({ variant: orNull(WORD), latest: flag(), unverified: flag() }),
+  cancelRuntime: object({ variant: orNull(WORD) }),
   useRuntime: object({ build: WORD }),
   removeRuntime: object({ build: WORD }),
   departed: object({

@@ -135,6 +135,8 @@ export interface HostCalls {
   runtimes: { params: Record<string, never>; result: RuntimeList };
   /** Begins an installation; `job` tells how far it is. */
   installRuntime: { params: InstallRuntimeParams; result: RuntimeList };
+  /** Answers when nothing is left of it; `variant` null = whatever is being installed. */
+  cancelRuntime: { params: { variant: string | null }; result: RuntimeList };
   /** By a name of the list, or `auto` for the usual order. */
   useRuntime: { params: { build: string }; result: RuntimeList };
   removeRuntime: { params: { build: string }; result: RuntimeList };

@@ -43,6 +43,8 @@ export async function newerEmbedded(
     const refused = { schema: 1, sha256: carried.sha256, refusedAtMs: Date.now() };
     await durableWrite(join(runtimeHome, REFUSED), `${JSON.stringify(refused)}\n`);
   } catch (error) {
+    // Cancelled: what is here is as it was.
+    if (options.cancellation?.isCancelled) return found;
     signal.throwIfAborted();
     log.warn("The newer llama.cpp inside this program is not used", { reason: messageOf(error) });
   }

@@ -47,6 +47,8 @@ const WORK_FOLDER = /^\.partial-[0-9a-f]{32}$/;
 const UNWRITTEN = /^(use|probes|embedded)\.json\.[0-9a-f]{12}\.tmp$/;
 const UNWRITTEN_MS = 60_000;
 const LOCK_POLL_MS = 100;
+const REMOVE_ATTEMPTS = 20;
+const REMOVE_AGAIN_MS = 100;
 
 /** A folder's name in the runtime home: never one that leads elsewhere. */
 export function isBuildName(name: string): boolean {
@@ -94,15 +96,29 @@ export async function makeWorkFolder(runtimeHome: string): Promise<string> {
 }
 
 /**
- * Takes a build out of the way in one step, into a work folder that is removed later. A folder
- * that is not ours is an error, a missing one is fine.
+ * Takes a build out of the way in one step, into a work folder that is removed later. Returns where it
+ * lies there; a folder that is not ours is an error, of a missing one null is returned.
  */
-export async function moveBuildAside(folder: string, workFolder: string): Promise<void> {
-  if (!(await isThere(folder))) return;
+export async function moveBuildAside(folder: string, workFolder: string): Promise<string | null> {
+  if (!(await isThere(folder))) return null;
   if (!(await isFile(join(folder, RECORD))) && !(await isFile(join(folder, UNFINISHED)))) {
     throw new Error(`"${folder}" is in the way: move it`);
   }
-  await Deno.rename(folder, join(workFolder, `old-${randomHex(6)}`));
+  const aside = join(workFolder, `old-${randomHex(6)}`);
+  await Deno.rename(folder, aside);
+  return aside;
+}
+
+/** With all that lies in it, though a program that was told to end may still write a file. */
+export async function removeWorkFolder(folder: string): Promise<void> {
+  for (let attempt = 1;; attempt++) {
+    try {
+      return await removeIfThere(folder);
+    } catch (error) {
+      if (attempt === REMOVE_ATTEMPTS) throw error;
+      await new Promise((resolve) => setTimeout(resolve, REMOVE_AGAIN_MS));
+    }
+  }
 }
 
 /** Removes what an earlier installation left when it died. Call it with the lock held. */

@@ -6,12 +6,18 @@ import { AppError } from "../errors.ts";
 import { UNKNOWN_RUNTIME } from "../unknown_runtime.ts";
 import type { BuildGuard } from "./build_check.ts";
 import type { Runtime } from "./find_runtime.ts";
-import type { InstallProgress } from "./install.ts";
+import { Cancellation } from "./cancellation.ts";
+import type { InstallProgress } from "./install_source.ts";
 import { isThere } from "./runtime_home.ts";
 
+export interface Search {
+  cancellation: Cancellation;
+  /** Where nothing is found; else `runtime_missing` is thrown. */
+  mayInstall: boolean;
+}
+
 export interface RuntimeKeeperOptions {
-  /** Searches, and installs where nothing is found. */
-  find(onProgress: (progress: InstallProgress) => void): Promise<Runtime>;
+  find(onProgress: (progress: InstallProgress) => void, search: Search): Promise<Runtime>;
   onChange(runtime: RuntimeInfo): void;
 }
 
@@ -20,6 +26,9 @@ export class RuntimeKeeper implements AsyncDisposable {
   #finding: Promise<Runtime> | null = null;
   #info: RuntimeInfo = UNKNOWN_RUNTIME;
   #current: Runtime | null = null;
+  #cancellation = new Cancellation();
+  /** Somebody cancelled what was installed unasked: until something is found, nothing else is. */
+  #isDeclined = false;
 
   constructor(options: RuntimeKeeperOptions) {
     this.#options = options;
@@ -63,18 +72,35 @@ export class RuntimeKeeper implements AsyncDisposable {
     return other;
   }
 
+  /**
+   * Ends what is installed because nothing is here, and lets nothing be installed unasked from now on.
+   * False where it came too late.
+   */
+  async decline(): Promise<boolean> {
+    const isInstalling = this.#info.phase === "installing";
+    if (isInstalling && !this.#cancellation.cancel()) return false;
+    this.#isDeclined = true;
+    if (isInstalling) await this.#finding?.catch(() => {});
+    return true;
+  }
+
   /** An installation that was told to end takes its work folder with it. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#finding?.catch(() => {});
   }
 
   async #find(): Promise<Runtime> {
+    const cancellation = this.#cancellation = new Cancellation();
+    const mayInstall = !this.#isDeclined;
     this.#tell({ phase: "looking", error: null });
     try {
-      const runtime = await this.#options.find(({ activity, progress }) =>
-        this.#tell({ phase: "installing", activity, progress })
-      );
+      const runtime = await this.#options.find(({ activity, progress }) => {
+        // It was declined while this one still looked.
+        if (mayInstall && this.#isDeclined) cancellation.cancel();
+        this.#tell({ phase: "installing", activity, progress });
+      }, { cancellation, mayInstall });
       this.#current = runtime;
+      this.#isDeclined = false;
       this.#tell({
         phase: "ready",
         build: runtime.build,
@@ -86,13 +112,31 @@ export class RuntimeKeeper implements AsyncDisposable {
       });
       return runtime;
     } catch (error) {
-      const known = error instanceof AppError
-        ? error
-        : new AppError("runtime_missing", "Cannot find or install llama-server", { cause: error });
+      const known = this.#known(error, cancellation);
       const { message, code, values } = known;
-      this.#tell({ phase: "failed", activity: null, error: { message, code, values } });
+      this.#tell({
+        phase: "failed",
+        activity: null,
+        progress: null,
+        error: { message, code, values },
+      });
       throw known;
     }
+  }
+
+  #known(error: unknown, { isCancelled }: Cancellation): AppError {
+    const isKnown = error instanceof AppError;
+    if (isCancelled || (this.#isDeclined && isKnown && error.code === "runtime_missing")) {
+      return new AppError(
+        "runtime_missing",
+        "Cannot load models without llama.cpp: its installation was cancelled. Begin it again with " +
+          'zombiecoder runtime install, or in the page\'s settings under "Engine and protection"',
+        { values: { reason: "cancelled" }, cause: error },
+      );
+    }
+    return isKnown
+      ? error
+      : new AppError("runtime_missing", "Cannot find or install llama-server", { cause: error });
   }
 
   #tell(change: Partial<RuntimeInfo>): void {

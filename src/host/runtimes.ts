@@ -2,31 +2,33 @@
 // Names from outside are held against that list and never become a path.
 
 import { basename, dirname, join } from "node:path";
-import type { AvailableRuntime, RuntimeJob, RuntimeList } from "../api_types.ts";
+import type { AvailableRuntime, RuntimeInfo, RuntimeJob, RuntimeList } from "../api_types.ts";
 import { removeIfThere } from "../durable_write.ts";
-import { AppError, messageOf } from "../errors.ts";
 import type { BuildGuard } from "./build_check.ts";
-import type { Runtime } from "./find_runtime.ts";
-import { type FindOrInstallOptions, installBeside, type InstallSource } from "./install.ts";
+import { type FindOrInstallOptions, installBeside } from "./install.ts";
+import type { InstallSource } from "./install_source.ts";
 import { PINNED_DIGESTS, PINNED_TAG } from "./install_github.ts";
 import type { InstallRuntimeParams } from "./messages.ts";
-import {
-  type InstalledBuild,
-  isBuildName,
-  listRecords,
-  lockRuntimeHome,
-  makeWorkFolder,
-  moveBuildAside,
-} from "./runtime_home.ts";
+import { isBuildName, lockRuntimeHome, makeWorkFolder, moveBuildAside } from "./runtime_home.ts";
 import { readChoice, writeChoice } from "./runtime_choice.ts";
+import { type InstallationStep, RuntimeInstallation } from "./runtime_installation.ts";
 import type { RuntimeKeeper } from "./runtime_keeper.ts";
 import { type OfferFacts, runtimeOffers } from "./runtime_offers.ts";
-import { probeRuntime, refusalOf } from "./runtime_probe.ts";
+import { proveBuild, proveInstalled } from "./runtime_proof.ts";
+import {
+  busy,
+  noSuchBuild,
+  notInstalling,
+  offerFor,
+  refused,
+  tooLate,
+} from "./runtime_refusals.ts";
 import { type RuntimeRow, runtimeRows } from "./runtime_rows.ts";
 
-export interface RuntimesOptions extends Omit<FindOrInstallOptions, "onProgress" | "sources"> {
+export interface RuntimesOptions
+  extends Omit<FindOrInstallOptions, "onProgress" | "sources" | "cancellation"> {
   guard: BuildGuard;
-  keeper: Pick<RuntimeKeeper, "current" | "again" | "info">;
+  keeper: Pick<RuntimeKeeper, "current" | "again" | "info" | "decline">;
   /** The programs of all processes that run now. */
   running(): readonly string[];
   facts(): Promise<OfferFacts>;
@@ -43,13 +45,15 @@ export interface RuntimesOptions extends Omit<FindOrInstallOptions, "onProgress"
 
 /** By which `use` forgets what was chosen; no build is called so. */
 const USUAL_ORDER = "auto";
+/** What is installed where nothing is here is called so: nobody chose a variant. */
+const UNASKED = "llama.cpp";
 /** A GPU or its driver may come while we run. */
 const FACTS_MS = 10_000;
 
 export class Runtimes implements AsyncDisposable {
   readonly #options: RuntimesOptions;
-  #job: RuntimeJob | null = null;
-  #running: Promise<void> = Promise.resolve();
+  /** The one that runs, or ran last. */
+  #installation: RuntimeInstallation | null = null;
   #known: { atMs: number; facts: Promise<OfferFacts> } | null = null;
   /** Changes wait for each other: each sees what the one before left. */
   #turn: Promise<unknown> = Promise.resolve();
@@ -66,7 +70,7 @@ export class Runtimes implements AsyncDisposable {
       available: await this.#offers(rows),
       chosen,
       flag: llamaServer,
-      job: this.#job === null ? null : { ...this.#job },
+      job: this.#job(),
     };
   }
 
@@ -90,17 +94,35 @@ export class Runtimes implements AsyncDisposable {
           values: { variant: offer.variant },
         });
       }
-      const job: RuntimeJob = {
+      this.#installation = new RuntimeInstallation({
+        ...this.#options,
         variant: offer.variant,
-        state: "installing",
-        activity: "Looking for what is there",
-        progress: null,
-        name: null,
-        error: null,
-      };
-      this.#job = job;
-      this.#running = this.#run(job, { offer, latest: params.latest });
+        install: (step) => this.#fetch(offer, { latest: params.latest, step }),
+        choose: async (name) => {
+          if (this.#options.llamaServer === null) await this.#choose(name);
+        },
+      });
     });
+  }
+
+  /**
+   * Answers when nothing of it is left, so that another one can begin. Throws `runtime_refused` where
+   * nothing is installed, or not this, and where it comes too late. `variant`: null = whatever it is.
+   */
+  async cancel(variant: string | null): Promise<RuntimeList> {
+    const job = this.#job();
+    if (job?.state !== "installing" || (variant !== null && variant !== job.variant)) {
+      throw notInstalling(variant);
+    }
+    const { keeper } = this.#options;
+    const asked = this.#installation?.isRunning ? this.#installation : null;
+    if (asked !== null && !asked.cancel()) throw tooLate(job.variant);
+    // Who waits because nothing is here yet must not begin another one in its place.
+    if (keeper.current === null || keeper.info.phase === "installing") {
+      if (!(await keeper.decline()) && asked === null) throw tooLate(job.variant);
+    }
+    await asked?.ended;
+    return await this.list();
   }
 
   /** Throws `runtime_not_found`, `runtime_changed`, and `runtime_refused` where it must not be used. */
@@ -117,7 +139,7 @@ export class Runtimes implements AsyncDisposable {
       }
       if (name === USUAL_ORDER) return await this.#choose(null);
       const row = await this.#row(name);
-      await this.#prove(row);
+      await proveBuild(row, this.#options);
       await this.#choose(name);
     });
   }
@@ -166,72 +188,26 @@ export class Runtimes implements AsyncDisposable {
     return done.then(() => this.list());
   }
 
-  async #run(
-    job: RuntimeJob,
-    { offer, latest }: { offer: AvailableRuntime; latest: boolean },
-  ): Promise<void> {
-    const { log, llamaServer, sources, runtimeHome } = this.#options;
-    const { variant } = offer;
-    try {
-      const there = latest ? null : offer.installed;
-      const name = there !== null ? await this.#proveAgain(there, variant) : nameOf(
-        await installBeside({
-          ...this.#options,
-          asked: true,
-          sources: sources({
-            variant,
-            release: latest ? "latest" : "pinned",
-            platform: await this.#facts(),
-          }),
-          onProgress: ({ activity, progress }) => Object.assign(job, { activity, progress }),
-        }),
-      );
-      // Only now: until it has run, the earlier one stays in use.
-      if (llamaServer === null) await this.#choose(name);
-      Object.assign(job, { state: "done", activity: null, progress: 1, name });
-    } catch (error) {
-      const { message, code, values } = error instanceof AppError
-        ? error
-        : new AppError("runtime_refused", `Cannot install "${variant}": ${messageOf(error)}`, {
-          values: { reason: "unusable" },
-        });
-      log.warn("The llama.cpp build is not installed", { variant, reason: message, runtimeHome });
-      const told = { message, code, values: { ...values, variant } };
-      Object.assign(job, { state: "failed", activity: null, progress: null, error: told });
+  /** The build's name: of what is here already, and can be used, or of what was installed. */
+  async #fetch(
+    { variant, installed }: AvailableRuntime,
+    { latest, step }: { latest: boolean; step: InstallationStep },
+  ): Promise<string> {
+    const options = { ...this.#options, ...step };
+    if (!latest && installed !== null) {
+      return await proveInstalled(await this.#row(installed), { ...options, variant });
     }
+    const release = latest ? "latest" : "pinned";
+    const sources = options.sources({ variant, release, platform: await this.#facts() });
+    const { path } = await installBeside({ ...options, asked: true, sources });
+    return basename(dirname(path));
   }
 
-  /** A build for GPUs that is here already must see one now. */
-  async #proveAgain(name: string, variant: string): Promise<string> {
-    const runtime = await this.#prove(await this.#row(name));
-    if (/^(vulkan|cuda)/.test(variant) && runtime.devices.length === 0) {
-      throw new Error("it sees no GPU. Update the GPU's driver, then try again");
-    }
-    return name;
-  }
-
-  async #prove(row: RuntimeRow): Promise<Runtime> {
-    const { guard, runtimeHome, signal } = this.#options;
-    if (row.source === "installed") {
-      if (!row.isWhole) throw tooOldOrBroken(row, row.refusal!);
-      await guard.checkAll(await this.#build(row));
-    }
-    try {
-      const path = await Deno.realPath(row.path);
-      const probe = await probeRuntime(path, { runtimeHome, fresh: true, signal });
-      const refusal = refusalOf(probe);
-      if (refusal !== null) throw new Error(refusal);
-      return { ...probe, source: row.source };
-    } catch (error) {
-      signal.throwIfAborted();
-      throw tooOldOrBroken(row, messageOf(error), error);
-    }
-  }
-
-  async #build({ name, path }: RuntimeRow): Promise<InstalledBuild> {
-    const builds = await listRecords(this.#options.runtimeHome);
-    const { record } = builds.find(({ folder }) => basename(folder) === name)!;
-    return { folder: dirname(path), record };
+  #job(): RuntimeJob | null {
+    const asked = this.#installation;
+    const unasked = unaskedJob(this.#options.keeper.info);
+    if (asked === null) return unasked;
+    return !asked.isRunning && unasked?.state === "installing" ? unasked : asked.job;
   }
 
   async #choose(name: string | null): Promise<void> {
@@ -244,29 +220,18 @@ export class Runtimes implements AsyncDisposable {
   async #row(name: string): Promise<RuntimeRow> {
     const rows = isBuildName(name) ? await runtimeRows(this.#options) : [];
     const row = rows.find((each) => each.name === name);
-    if (row !== undefined) return row;
-    throw new AppError(
-      "runtime_not_found",
-      `Cannot find the llama.cpp build "${
-        name.slice(0, 100)
-      }". zombiecoder runtime list shows them`,
-      { values: { name: name.slice(0, 100) } },
-    );
+    if (row === undefined) throw noSuchBuild(name);
+    return row;
   }
 
   #refuseWhileInstalling(): void {
-    const isJob = this.#job?.state === "installing";
-    if (!isJob && this.#options.keeper.info.phase !== "installing") return;
-    const variant = isJob ? this.#job!.variant : "llama.cpp";
-    throw refused("busy", {
-      message: `Cannot change the builds while "${variant}" is installed. Wait until that is done`,
-      values: { variant },
-    });
+    const job = this.#job();
+    if (job?.state === "installing") throw busy(job.variant);
   }
 
   /** An installation that was told to end takes its work folder with it. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([this.#turn, this.#running]);
+    await Promise.all([this.#turn, this.#installation?.ended]);
   }
 
   async #offers(rows: readonly RuntimeRow[]): Promise<AvailableRuntime[]> {
@@ -287,41 +252,10 @@ export class Runtimes implements AsyncDisposable {
   }
 }
 
-function offerFor(variant: string | null, offers: readonly AvailableRuntime[]): AvailableRuntime {
-  const offer = variant === null
-    ? offers.find(({ recommended }) => recommended)
-    : offers.find((each) => each.variant === variant);
-  if (offer !== undefined) return offer;
-  const known = offers.map((each) => each.variant).join(", ") || "none";
-  if (variant === null) {
-    throw refused("nothing_better", {
-      message: "Cannot choose what to install: for this computer nothing is better than what is " +
-        `here. Name one of: ${known}`,
-      values: {},
-    });
-  }
-  throw new AppError(
-    "runtime_not_found",
-    `Cannot install "${variant.slice(0, 40)}": there is no such build for this computer. ` +
-      `Choose one of: ${known}`,
-    { values: { name: variant.slice(0, 40) } },
-  );
-}
-
-function nameOf({ path }: Runtime): string {
-  return basename(dirname(path));
-}
-
-function refused(
-  why: string,
-  { message, values }: { message: string; values: Record<string, string | number> },
-): AppError {
-  return new AppError("runtime_refused", message, { values: { ...values, reason: why } });
-}
-
-function tooOldOrBroken({ name }: RuntimeRow, reason: string, cause?: unknown): AppError {
-  return new AppError("runtime_refused", `Cannot use "${name}": ${reason}`, {
-    values: { name, reason: "unusable" },
-    cause,
-  });
+/** What is installed because nothing is here; null unless it runs, or was cancelled. */
+function unaskedJob({ phase, activity, progress, error }: RuntimeInfo): RuntimeJob | null {
+  const job = { variant: UNASKED, activity, progress, name: null };
+  if (phase === "installing") return { ...job, state: "installing", error: null };
+  const isCancelled = phase === "failed" && error?.values.reason === "cancelled";
+  return isCancelled ? { ...job, state: "cancelled", error } : null;
 }

@@ -125,13 +125,19 @@ function runtimeParts(
   } satisfies Partial<FindOrInstallOptions>;
   return {
     guard,
-    async findRuntime(onProgress) {
+    async findRuntime(onProgress, { cancellation, mayInstall }) {
       const { findOrInstallRuntime } = await import("./install.ts");
       const { installSources } = await import("./install_sources.ts");
       const { newerEmbedded } = await import("./newer_embedded.ts");
-      const sources = installSources({ releaseApi });
-      const found = await findOrInstallRuntime({ ...shared, sources, onProgress });
-      return await newerEmbedded(found, { ...shared, onProgress });
+      const step = {
+        ...shared,
+        signal: AbortSignal.any([signal, cancellation.signal]),
+        cancellation,
+        onProgress,
+      };
+      const sources = mayInstall ? installSources({ releaseApi }) : [];
+      const found = await findOrInstallRuntime({ ...step, sources });
+      return mayInstall ? await newerEmbedded(found, step) : found;
     },
     async runtimes(given) {
       const { Runtimes } = await import("./runtimes.ts");

@@ -114,6 +114,7 @@ function Ways({ step }) {
     case "no_engine":
       return html`
         <div class="row">
+          <a class="button" href=${hrefOf("settings")}>${t("shell.nav.settings")}</a>
           <a class="button" href=${hrefOf("logs")}>${t("home.go.logs")}</a>
         </div>
       `;

@@ -35,6 +35,8 @@ export function Engine() {
     again();
   }
 
+  const name = job && variantOf(job);
+  const installing = t("settings.engine.installing", { name });
   const active = list?.installed.find((row) => row.active);
   const offers = list?.available.filter(({ installed, offered, code }) =>
     installed === null && (offered || !code.startsWith("no_"))
@@ -59,9 +61,23 @@ export function Engine() {
   }
     ${
     isInstalling && html`
-      <${Progress} value=${job.progress}
-        label=${t("settings.engine.installing", { name: variantOf(job) })} />
+      <div class="setting">
+        <div>
+          <p>${installing}</p>
+          <${Progress} value=${job.progress} label=${installing} />
+        </div>
+        <div class="row">
+          <${Button}
+            onClick=${() => change("cancel", { variant: job.variant })}>${t(
+              "shell.cancel",
+            )}</${Button}>
+        </div>
+      </div>
     `
+  }
+    ${
+    job?.state === "cancelled" &&
+    html`<p role="status">${t("settings.engine.cancelled", { name })}</p>`
   }
     ${job?.state === "failed" && job.error !== null && html`<${ErrorNote} error=${job.error} />`}
     ${

@@ -4,9 +4,11 @@ import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import type { Page } from "playwright-core";
 import type { AvailableRuntime, RuntimeList, SystemInfo } from "../../src/api_types.ts";
+import { PINNED_TAG } from "../../src/host/install_github.ts";
 import { type OpenPage, openPage } from "../support/browser.ts";
 import { testRuntime } from "../support/llama_server.ts";
 import { copyRealBuild } from "../support/real_build.ts";
+import { ReleaseApi } from "../support/release_api.ts";
 import { type ServerProcess, startServer, until } from "../support/server_process.ts";
 
 const BUILD = "llama-b11669-copy";
@@ -148,8 +150,8 @@ class GpuComputer {
         const body = request.postDataJSON();
         this.posted.push(body);
         this.list.job = {
-          ...{ variant: body.variant, state: "installing", activity: "Downloading" },
-          ...{ progress: 0.3, name: null, error: null },
+          ...{ variant: body.variant, activity: "Downloading", progress: 0.3, name: null },
+          ...{ state: body.action === "cancel" ? "cancelled" : "installing", error: null },
         };
       }
       await route.fulfill({ json: this.list });
@@ -199,6 +201,15 @@ Deno.test("An engine for graphics cards is installed on request, with how far it
   await bar.waitFor();
   assert.equal(await bar.getAttribute("aria-valuenow"), "30");
   assert.equal(await install("For NVIDIA (CUDA 12)").isDisabled(), true);
+  await opened.axe();
+  await opened.screenshot("settings-engine-installing", { fullPage: true });
+  await page.getByRole("button", { name: "Cancel" }).click();
+  await page.getByText("Cancelled: For graphics cards (Vulkan). Everything is as it was.")
+    .waitFor();
+  await bar.waitFor({ state: "detached" });
+  await opened.axe();
+  await install("For graphics cards (Vulkan)").click();
+  await bar.waitFor();
   computer.list.job = {
     ...{ variant: "vulkan", state: "failed", activity: null, progress: null, name: null },
     error: {
@@ -210,11 +221,41 @@ Deno.test("An engine for graphics cards is installed on request, with how far it
   await page.getByText('Cannot install "vulkan": it sees no GPU.').waitFor();
   await install("For NVIDIA (CUDA 12)").click();
   await dialog.getByRole("button", { name: "Install: For NVIDIA (CUDA 12)" }).click();
-  await until(() => computer.posted.length === 2);
+  await until(() => computer.posted.length === 4);
   assert.deepEqual(computer.posted, [
+    { action: "install", variant: "vulkan" },
+    { action: "cancel", variant: "vulkan" },
     { action: "install", variant: "vulkan" },
     { action: "install", variant: "cuda-12", unverified: true },
   ]);
+});
+
+Deno.test("What the first start installs is cancelled on the page, told at home, and begun again", async () => {
+  await using api = ReleaseApi.start();
+  api.add(PINNED_TAG, {
+    [`llama-${PINNED_TAG}-bin-ubuntu-x64.tar.gz`]: new Uint8Array(1_000_000),
+  });
+  api.stallAfterBytes = 1_000;
+  await using server = await startServer({
+    llamaServer: null,
+    env: { PATH: "/usr/bin:/bin", ZOMBIE_RELEASE_API: api.base },
+  });
+  await api.served(1);
+  await using opened = await openPage({ server, path: "#/settings" });
+  const { page } = opened;
+  await openEngine(page);
+  await page.getByRole("progressbar", { name: "Being installed: llama.cpp" }).waitFor();
+  await page.getByRole("button", { name: "Cancel" }).click();
+  await page.getByText("Cancelled: llama.cpp. Everything is as it was.").waitFor();
+  await page.evaluate("location.hash = '#/'");
+  await page.getByText(/its installation was cancelled\./).waitFor();
+  await opened.axe();
+  await page.locator(".home-next").getByRole("link", { name: "Settings" }).click();
+  await openEngine(page);
+  const { length } = api.requests;
+  await page.getByRole("button", { name: "Install: For the processor" }).click();
+  await page.getByRole("progressbar", { name: "Being installed: For the processor" }).waitFor();
+  await until(() => api.requests.length > length);
 });
 
 Deno.test("The engine's card is read in Bengali", async () => {
@@ -224,7 +265,10 @@ Deno.test("The engine's card is read in Bengali", async () => {
   await row(page, "NVIDIA-র জন্য (CUDA 13)").getByText(
     "NVIDIA-র ড্রাইভার 550.54 বেশি পুরোনো। 580.00 বা তার পরেরটি বসান।",
   ).waitFor();
-  await page.getByRole("button", { name: "বসান: গ্রাফিক্স কার্ডের জন্য (Vulkan)" }).waitFor();
+  await page.getByRole("button", { name: "বসান: গ্রাফিক্স কার্ডের জন্য (Vulkan)" }).click();
+  await page.getByRole("progressbar").waitFor();
+  await page.getByRole("button", { name: "বাতিল" }).click();
+  await page.getByText("বাতিল করা হয়েছে: গ্রাফিক্স কার্ডের জন্য (Vulkan)। সব আগের মতোই আছে।").waitFor();
   await page.getByText(/^সুরক্ষা:/).waitFor();
   await opened.axe();
   await opened.page.setViewportSize({ width: 360, height: 740 });

@@ -3,13 +3,9 @@
 import { dirname, join } from "node:path";
 import type { RuntimeInfo } from "../../src/api_types.ts";
 import { BuildGuard } from "../../src/host/build_check.ts";
-import {
-  type FindOrInstallOptions,
-  findOrInstallRuntime,
-  type InstallProgress,
-  type InstallSource,
-} from "../../src/host/install.ts";
+import { type FindOrInstallOptions, findOrInstallRuntime } from "../../src/host/install.ts";
 import { type GithubOptions, githubSource, PINNED_TAG } from "../../src/host/install_github.ts";
+import type { InstallProgress, InstallSource } from "../../src/host/install_source.ts";
 import { RuntimeKeeper } from "../../src/host/runtime_keeper.ts";
 import type { OfferFacts } from "../../src/host/runtime_offers.ts";
 import { Runtimes } from "../../src/host/runtimes.ts";
@@ -33,6 +29,12 @@ export interface BuildsGiven {
   running?: string[];
   llamaServer?: string | null;
   path?: string | null;
+  /** Where nothing is here one is installed, as when the program starts. */
+  unasked?: boolean;
+  /** The keeper looks again only after this. */
+  beforeSearch?(): Promise<void>;
+  /** Told of all that the release API's source does, before it does it. */
+  onProgress?(activity: string): void;
 }
 
 export class InstallCase implements AsyncDisposable {
@@ -85,6 +87,8 @@ export class InstallCase implements AsyncDisposable {
   /** The builds as the host has them: a keeper, a guard, and what runs is the test's to say. */
   builds(given: BuildsGiven = {}) {
     const { facts = ON_LINUX, digests = {}, running = [], llamaServer = null, path = null } = given;
+    const source = (wanted: GithubOptions) =>
+      toldOf(this.source(digests, wanted), given.onProgress ?? (() => {}));
     const guard = new BuildGuard();
     const options = {
       llamaServer,
@@ -96,7 +100,16 @@ export class InstallCase implements AsyncDisposable {
       signal: this.abort.signal,
     };
     const keeper = new RuntimeKeeper({
-      find: (onProgress) => findOrInstallRuntime({ ...options, sources: [], onProgress }),
+      find: async (onProgress, { cancellation, mayInstall }) => {
+        await given.beforeSearch?.();
+        return await findOrInstallRuntime({
+          ...options,
+          signal: AbortSignal.any([options.signal, cancellation.signal]),
+          cancellation,
+          sources: given.unasked && mayInstall ? [source({})] : [],
+          onProgress,
+        });
+      },
       onChange: (info) => this.told.push(info),
     });
     const runtimes = new Runtimes({
@@ -104,7 +117,7 @@ export class InstallCase implements AsyncDisposable {
       keeper,
       running: () => running,
       facts: () => Promise.resolve(facts),
-      sources: (wanted) => [this.source(digests, wanted)],
+      sources: (wanted) => [source(wanted)],
       pinned: { tag: PINNED_TAG, digests },
     });
     return { runtimes, keeper, guard };
@@ -126,6 +139,20 @@ export class InstallCase implements AsyncDisposable {
     await this.api[Symbol.asyncDispose]();
     await this.#folder[Symbol.asyncDispose]();
   }
+}
+
+function toldOf(source: InstallSource, tell: (activity: string) => void): InstallSource {
+  return {
+    ...source,
+    builds: (context) =>
+      source.builds({
+        ...context,
+        progress(activity, progress) {
+          tell(activity);
+          context.progress(activity, progress);
+        },
+      }),
+  };
 }
 
 export function archive(

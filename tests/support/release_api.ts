@@ -32,12 +32,15 @@ export class ReleaseApi implements AsyncDisposable {
   // Of Node: it can break off an answer without a word on stderr.
   readonly #cdn: Server;
   readonly #served: PromiseWithResolvers<void>[] = [];
+  readonly #closing = Promise.withResolvers<void>();
   /** `GET /path` of the API, then `cdn NAME RANGE` for each answer with content. */
   readonly requests: string[] = [];
   /** The next answers with content end after so many bytes, one entry each. */
   readonly cuts: number[] = [];
   /** Answers with content stop after so many bytes and stay open. */
   stallAfterBytes: number | null = null;
+  /** The API takes requests and does not answer them. */
+  isSilent = false;
   /** The API answers with this status; 403 as when the limit of requests is reached. */
   status: number | null = null;
   /** Where the redirect of an asset leads instead of the second port. */
@@ -81,9 +84,10 @@ export class ReleaseApi implements AsyncDisposable {
     return this.#served[index] ??= Promise.withResolvers<void>();
   }
 
-  #answer(request: Request): Response {
+  async #answer(request: Request): Promise<Response> {
     const { pathname } = new URL(request.url);
     this.requests.push(`GET ${pathname}`);
+    if (this.isSilent) await this.#closing.promise;
     const download = /^\/ggml-org\/llama\.cpp\/releases\/download\/([^/]+)\/([^/]+)$/.exec(
       pathname,
     );
@@ -163,6 +167,7 @@ export class ReleaseApi implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.resolve();
     const closed = once(this.#cdn, "close");
     this.#cdn.close();
     this.#cdn.closeAllConnections();

@@ -51,6 +51,7 @@ export const SAMPLES: readonly ToHost[] = [
   },
   { type: "call", call: 12, name: "useRuntime", params: { build: "llama-b1" } },
   { type: "call", call: 13, name: "removeRuntime", params: { build: "llama-b1" } },
+  { type: "call", call: 14, name: "cancelRuntime", params: { variant: "vulkan" } },
   { type: "watch", on: true },
   { type: "heartbeat" },
   { type: "listening", address: "127.0.0.1", port: 1 },
