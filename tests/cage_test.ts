@@ -6,12 +6,7 @@ import { bubblewrapWords } from "../src/host/bubblewrap.ts";
 import { caged, findCageTools } from "../src/host/cage.ts";
 import { CageKeeper } from "../src/host/cage_keeper.ts";
 import { findCagePrograms, type FoundCage, probeCage } from "../src/host/cage_probe.ts";
-import {
-  type Cage,
-  type CageView,
-  librariesOf,
-  privateMemoryBound,
-} from "../src/host/cage_view.ts";
+import { type Cage, type CageView, privateMemoryBound } from "../src/host/cage_view.ts";
 import type { Runtime } from "../src/host/find_runtime.ts";
 import { Launcher } from "../src/host/launcher.ts";
 import { TOKEN_VARIABLE } from "../src/host/probes/process_probe.ts";
@@ -109,33 +104,6 @@ Deno.test("profile() names files as text, whatever is in their names", () => {
   assert.doesNotMatch(text, /network-outbound|allow network\*|\(allow default\)\n/);
   assert.doesNotMatch(text, /iokit/);
   assert.match(profile("/opt/llama/llama-server", { ...VIEW, gpu: true }), /iokit-open/);
-});
-
-Deno.test("librariesOf() gives the folder of a build that brings all, else the system's, never its programs", async () => {
-  await using dir = await tempDir();
-  const at = (name: string) => join(dir.path, name);
-  for (const folder of ["own", "plain", "bin"]) {
-    Deno.mkdirSync(at(folder));
-    for (const name of ["llama-server", "libggml.so.0"]) {
-      Deno.writeTextFileSync(at(`${folder}/${name}`), "");
-    }
-  }
-  for (const name of ["ld-linux-x86-64.so.2", "libc.so.6"]) {
-    Deno.writeTextFileSync(at(`own/${name}`), "");
-  }
-  Deno.writeTextFileSync(at("bin/sh"), "");
-  const cpu = { gpu: false };
-  assert.deepEqual(librariesOf(at("own/llama-server"), cpu), [at("own")]);
-  const plain = librariesOf(at("plain/llama-server"), cpu);
-  assert.ok(plain.includes("/usr/lib") && plain.includes(at("plain")));
-  const shared = librariesOf(at("bin/llama-server"), cpu);
-  assert.ok(!shared.includes(at("bin")), "a folder of programs has shells in it");
-  assert.deepEqual(shared.slice(-2), [at("bin/llama-server"), at("bin/libggml.so.0")]);
-  assert.ok(!shared.some((path) => /\/s?bin$/.test(path)));
-  assert.ok(
-    (librariesOf(at("own/llama-server"), { gpu: true })).includes("/usr/lib"),
-    "drivers",
-  );
 });
 
 Deno.test("privateMemoryBound() leaves room for any model that was let in", () => {

@@ -5,10 +5,12 @@ import { dirname, isAbsolute } from "node:path";
 import { messageOf } from "../errors.ts";
 import { caged, type CageTools } from "./cage.ts";
 import { filterFiles } from "./cage_filters.ts";
-import { type Cage, type CageKind, type CageView, librariesOf } from "./cage_view.ts";
+import { librariesOf } from "./cage_libraries.ts";
+import type { Cage, CageKind, CageView } from "./cage_view.ts";
 import { findProgram } from "./find_program.ts";
 import { runProgram, type RunResult } from "./run_program.ts";
-import { parseDevices, printable, type RuntimeProbe } from "./runtime_probe.ts";
+import type { Runtime } from "./find_runtime.ts";
+import { parseDevices, printable } from "./runtime_probe.ts";
 import { architectureOf } from "./seccomp.ts";
 
 /** Absolute paths; null = not installed. */
@@ -23,7 +25,7 @@ export interface CageProbeOptions {
   platform: string;
   programs: CagePrograms;
   tools: CageTools;
-  runtime: Pick<RuntimeProbe, "path" | "devices">;
+  runtime: Pick<Runtime, "path" | "devices" | "source">;
   /** Of the filters; the server must not be able to write there. */
   folder: string;
 }
@@ -140,7 +142,7 @@ async function run(
   { gpu }: { gpu: boolean },
 ): Promise<RunResult> {
   const view: CageView = {
-    libraries: librariesOf(runtime.path, { gpu }),
+    libraries: librariesOf(runtime.path, { gpu, isOurs: runtime.source === "installed" }),
     files: [],
     writable: null,
     gpu,

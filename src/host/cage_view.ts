@@ -1,7 +1,7 @@
-// What a caged program may see of the system, and what of it follows from the program itself.
+// What a caged program may see of the system, and what it may take. Which libraries that are is
+// cage_libraries.ts's.
 
-import { basename, dirname, join } from "node:path";
-import { loaderOf } from "./elf_interpreter.ts";
+import { basename, dirname } from "node:path";
 
 export interface Walls {
   cage: Cage;
@@ -34,6 +34,15 @@ export interface CageView {
   privateBytes: number | null;
 }
 
+/**
+ * Where a program lists a folder of which it sees single files alone: llama.cpp finds its backends so. The
+ * names of the others are told there, nothing of what they hold.
+ */
+export function listedFolders({ libraries }: CageView): string[] {
+  const backends = libraries.filter((path) => /^libggml-(?!base).*\.so$/.test(basename(path)));
+  return [...new Set(backends.map((path) => dirname(path)))];
+}
+
 export interface ModelFile {
   /** The name by which the program asks. */
   path: string;
@@ -47,60 +56,6 @@ export const GPU_DEVICES: readonly string[] = [
   ...Array.from({ length: 16 }, (_, index) => `/dev/nvidia${index}`),
   ...["/dev/kfd", "/dev/dri"],
 ];
-
-const SYSTEM_LIBRARIES = [
-  ...["/usr/lib", "/usr/lib64", "/lib", "/lib64", "/usr/local/lib", "/usr/local/lib64"],
-  // By which the loader finds them; and where Debian's links to a chosen one of several lead.
-  ...["/etc/ld.so.cache", "/etc/alternatives"],
-];
-/** Where drivers and their descriptions lie. */
-const GPU_LIBRARIES = [
-  ...["/opt/rocm", "/usr/local/cuda", "/usr/share/vulkan", "/etc/vulkan", "/usr/share/glvnd"],
-  ...["/usr/share/nvidia", "/etc/OpenCL", "/usr/share/libdrm"],
-];
-/** Folders of package managers that keep libraries apart, by absolute paths. */
-const PACKAGE_TREES = ["/nix/store", "/gnu/store", "/home/linuxbrew/.linuxbrew"];
-
-/** What the program needs to start: its own folder and, unless that has all, the system's libraries. */
-export function librariesOf(program: string, { gpu }: { gpu: boolean }): string[] {
-  const own = ownFiles(program);
-  // That of a build which was moved may lie elsewhere.
-  const loader = loaderOf(program);
-  if (loader !== null && !own.includes(dirname(loader)) && !/^\/(?:usr\/)?lib/.test(loader)) {
-    own.push(loader);
-  }
-  if (isSelfContained(dirname(program)) && !gpu) return own;
-  const tree = PACKAGE_TREES.find((each) => program.startsWith(`${each}/`));
-  return [
-    ...SYSTEM_LIBRARIES,
-    ...(gpu ? GPU_LIBRARIES : []),
-    ...(tree === undefined ? [] : [tree]),
-    ...own,
-  ];
-}
-
-// In a folder that many programs share there are shells as well: then only what is llama.cpp's.
-function ownFiles(program: string): string[] {
-  const folder = dirname(program);
-  if (!["bin", "sbin"].includes(basename(folder))) return [folder];
-  const beside = namesIn(folder).filter((name) => /^lib.*\.so(\.\d+)*$/.test(name));
-  return [program, ...beside.map((name) => join(folder, name))];
-}
-
-/** A build with the C library it was made for, as install_debian.ts makes them. */
-function isSelfContained(folder: string): boolean {
-  const names = namesIn(folder);
-  return names.some((name) => /^ld-linux.*\.so\.\d+$/.test(name)) && names.includes("libc.so.6");
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return [...Deno.readDirSync(folder)].map(({ name }) => name);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
-    throw error;
-  }
-}
 
 export function filterPath({ cage, view }: Walls): string | null {
   return (view.gpu ? cage.filters?.gpu : cage.filters?.plain) ?? null;

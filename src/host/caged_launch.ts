@@ -4,7 +4,8 @@
 import { join } from "node:path";
 import { AppError } from "../errors.ts";
 import type { Wanted } from "./cage.ts";
-import { type Cage, librariesOf, type ModelFile, privateMemoryBound } from "./cage_view.ts";
+import { KnownLibraries } from "./cage_libraries.ts";
+import { type Cage, type ModelFile, privateMemoryBound } from "./cage_view.ts";
 import type { Runtime } from "./find_runtime.ts";
 import { SOCKET_NAME } from "./instance_socket.ts";
 import { buildCommand } from "./launch.ts";
@@ -20,6 +21,8 @@ export interface LaunchOptions {
   sockets: SocketFolder;
   platform: string;
   totalMemoryBytes: number;
+  /** What earlier loads saw; by default nothing. */
+  libraries?: KnownLibraries;
 }
 
 export interface PreparedLaunch {
@@ -52,7 +55,10 @@ export function prepareLaunch(
   if (cage === null) return { wanted: { program, ...command }, place, folder };
   const gpu = hasDevices && launch.gpuLayers !== 0;
   const view = {
-    libraries: librariesOf(program, { gpu }),
+    libraries: (options.libraries ?? new KnownLibraries()).of(program, {
+      gpu,
+      isOurs: runtime.source === "installed",
+    }),
     files,
     writable: folder ?? ("socketPath" in place ? place.socketPath : null),
     gpu,

@@ -10,6 +10,16 @@ interface Interpreter {
   path: string;
 }
 
+/** A row of the table of an ELF file. */
+export interface Segment {
+  entryOffset: number;
+  type: number;
+  /** Where it lies in the file, and in memory. */
+  offset: number;
+  address: number;
+  sizeBytes: number;
+}
+
 const HEADER_BYTES = 64;
 const ENTRY_BYTES = 56;
 const PT_INTERP = 3;
@@ -65,6 +75,16 @@ export async function setInterpreter(path: string, loader: string): Promise<void
 
 function findInterpreter(file: Deno.FsFile): Interpreter | null {
   const { size } = file.statSync();
+  const entry = segmentsOf(file)?.find(({ type }) => type === PT_INTERP);
+  if (entry === undefined) return null;
+  const { entryOffset, offset, sizeBytes } = entry;
+  if (sizeBytes < 2 || sizeBytes > MOST_PATH_BYTES || offset + sizeBytes > size) return null;
+  const name = bytesAt(file, offset, sizeBytes - 1);
+  return name === null ? null : { entryOffset, path: new TextDecoder().decode(name) };
+}
+
+/** The table of what the system loads of such a file; null for what is no 64-bit ELF file. */
+export function segmentsOf(file: Deno.FsFile): Segment[] | null {
   const header = bytesAt(file, 0, HEADER_BYTES);
   // 64 bits, least byte first: every system that we have builds for.
   if (header === null || header.getUint32(0) !== 0x7f45_4c46 || header.getUint16(4) !== 0x0201) {
@@ -75,21 +95,22 @@ function findInterpreter(file: Deno.FsFile): Interpreter | null {
   if (header.getUint16(54, true) !== ENTRY_BYTES || count > MOST_ENTRIES) return null;
   const table = bytesAt(file, tableOffset, count * ENTRY_BYTES);
   if (table === null) return null;
-  for (let at = 0; at < table.byteLength; at += ENTRY_BYTES) {
-    if (table.getUint32(at, true) !== PT_INTERP) continue;
-    const nameOffset = Number(table.getBigUint64(at + 8, true));
-    const nameBytes = Number(table.getBigUint64(at + 32, true));
-    if (nameBytes < 2 || nameBytes > MOST_PATH_BYTES || nameOffset + nameBytes > size) return null;
-    const name = bytesAt(file, nameOffset, nameBytes - 1);
-    if (name === null) return null;
-    return { entryOffset: tableOffset + at, path: new TextDecoder().decode(name) };
-  }
-  return null;
+  return Array.from({ length: count }, (_, index) => {
+    const at = index * ENTRY_BYTES;
+    return {
+      entryOffset: tableOffset + at,
+      type: table.getUint32(at, true),
+      offset: Number(table.getBigUint64(at + 8, true)),
+      address: Number(table.getBigUint64(at + 16, true)),
+      sizeBytes: Number(table.getBigUint64(at + 32, true)),
+    };
+  });
 }
 
 /** Null where the file ends before. */
-function bytesAt(file: Deno.FsFile, offset: number, count: number): DataView | null {
-  if (!Number.isSafeInteger(offset)) return null;
+export function bytesAt(file: Deno.FsFile, offset: number, count: number): DataView | null {
+  // A file that lies about itself would have us seek to where no file can reach.
+  if (!(offset >= 0 && offset + count <= file.statSync().size)) return null;
   file.seekSync(offset, Deno.SeekMode.Start);
   const bytes = new Uint8Array(count);
   for (let at = 0; at < count;) {

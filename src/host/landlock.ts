@@ -1,7 +1,7 @@
 // The walls of Landlock, put up by util-linux's setpriv where no namespaces can be had: the same files
 // as in bubblewrap, and with the filter no network and no new process (pure).
 
-import { type CageView, filterPath, GPU_DEVICES, type Walls } from "./cage_view.ts";
+import { type CageView, filterPath, GPU_DEVICES, listedFolders, type Walls } from "./cage_view.ts";
 
 /** What each program asks of the system itself. */
 const RANDOM = ["/dev/urandom", "/dev/random", "/dev/zero"];
@@ -42,6 +42,7 @@ function rulesOf(view: CageView): Rule[] {
   const readable = (path: string) => ({ path, rights: READ });
   return [
     ...view.libraries.map(readable),
+    ...listedFolders(view).map((path) => ({ path, rights: "read-dir" })),
     ...view.files.map(({ real }) => ({ path: real, rights: "read-file" })),
     ...RANDOM.map((path) => ({ path, rights: "read-file" })),
     { path: "/dev/null", rights: "read-file,write-file" },

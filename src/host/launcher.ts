@@ -7,6 +7,7 @@ import type { Config } from "../config.ts";
 import type { Log } from "../log.ts";
 import type { CageTools } from "./cage.ts";
 import { CageKeeper } from "./cage_keeper.ts";
+import { KnownLibraries } from "./cage_libraries.ts";
 import { type CagePrograms, probeCage } from "./cage_probe.ts";
 import { type PreparedLaunch, prepareLaunch } from "./caged_launch.ts";
 import type { Runtime } from "./find_runtime.ts";
@@ -37,6 +38,7 @@ const ONLY_PORTS =
 export class Launcher {
   readonly #options: LauncherOptions;
   readonly #cages: CageKeeper;
+  readonly #libraries = new KnownLibraries();
 
   constructor(options: LauncherOptions) {
     this.#options = options;
@@ -73,6 +75,7 @@ export class Launcher {
       files: checkModelPaths(launch, modelFolders()),
       cage: await this.#cages.for(runtime),
       ...{ runtime, sockets, platform },
+      libraries: this.#libraries,
       // 0 where we may not know.
       totalMemoryBytes: denoMemory().total_bytes ?? 0,
     });

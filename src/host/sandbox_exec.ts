@@ -1,8 +1,7 @@
 // The walls of macOS: a profile for sandbox-exec (pure). By Apple's reference and reports of others; it
 // was not seen working here.
 
-import { dirname } from "node:path";
-import type { CageView, Walls } from "./cage_view.ts";
+import { type CageView, listedFolders, type Walls } from "./cage_view.ts";
 
 export function sandboxExecWords(words: readonly string[], { cage, view }: Walls): string[] {
   return [cage.program, "-p", profile(words[0]!, view), ...words];
@@ -13,7 +12,6 @@ export function sandboxExecWords(words: readonly string[], { cage, view }: Walls
  * made there, so that nothing else can stand in its place.
  */
 export function profile(program: string, view: CageView): string {
-  const libraries = [...new Set([dirname(program), ...view.libraries])];
   const lines = [
     "(version 1)",
     "(deny default)",
@@ -22,8 +20,9 @@ export function profile(program: string, view: CageView): string {
     "(deny process-fork)",
     "(deny signal (target others))",
     `(allow file-read* file-map-executable (subpath "/System") (subpath "/usr/lib")${
-      libraries.map((path) => ` (subpath ${quoted(path)})`).join("")
-    })`,
+      // Of a file that is the file itself.
+      view.libraries.map((path) => ` (subpath ${quoted(path)})`).join("")})`,
+    ...listedFolders(view).map((path) => `(allow file-read-data (literal ${quoted(path)}))`),
     ...view.files.flatMap(({ path, real }) => [
       `(allow file-read* (literal ${quoted(real)}))`,
       ...(path === real ? [] : [`(allow file-read* (literal ${quoted(path)}))`]),

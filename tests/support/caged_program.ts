@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findCageTools } from "../../src/host/cage.ts";
 import { type CageProbeOptions, probeCage } from "../../src/host/cage_probe.ts";
-import { type Cage, type CageKind, librariesOf } from "../../src/host/cage_view.ts";
+import { librariesOf } from "../../src/host/cage_libraries.ts";
+import type { Cage, CageKind } from "../../src/host/cage_view.ts";
 import { writeTestModel } from "../../src/models/hello_model.ts";
 import { architectureOf } from "../../src/host/seccomp.ts";
 import {
@@ -34,7 +35,7 @@ export async function probeOptions(kind: CageKind | "none"): Promise<CageProbeOp
   return {
     platform: "linux",
     tools: findCageTools("linux"),
-    runtime: { path: await testRuntime(), devices: [] },
+    runtime: { path: await testRuntime(), devices: [], source: "flag" },
     folder,
     programs: {
       bwrap: kind === "bubblewrap" ? await testBwrap() : null,
@@ -108,7 +109,7 @@ async function makeAttempts(kind: "bubblewrap" | "landlock"): Promise<Attempts> 
       cage,
       view: {
         libraries: [
-          ...librariesOf(program, { gpu: false }),
+          ...librariesOf(program, { gpu: false, isOurs: false }),
           // Deno asks there for the size of its stack; bubblewrap has one of the cage's own.
           ...(kind === "landlock" ? ["/proc/self"] : []),
         ],
