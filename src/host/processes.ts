@@ -12,6 +12,7 @@ import {
   type RunningProcess,
   type StartedProcess,
 } from "./messages.ts";
+import { signalGroup, signalProcess } from "./process_group.ts";
 import { leftoverPids, type ProcessProbe, TOKEN_VARIABLE } from "./probes/process_probe.ts";
 
 export interface ProcessesOptions {
@@ -88,7 +89,7 @@ export class Processes implements AsyncDisposable {
     const wrapped = wanted.walls?.cage.kind === "bubblewrap";
     const ended = process.status.then(async (status) => {
       // What it started goes with it: its group still has the number as long as one of it lives.
-      killGroup(process);
+      signalGroup(process, "SIGKILL");
       // One that left the group may hold the pipes open: what it says is not waited for long.
       // In a cage nobody can: its output ends when the last of it has given back its memory.
       await within(output, wrapped ? FREED_MS : TERM_AFTER_MS);
@@ -124,10 +125,10 @@ export class Processes implements AsyncDisposable {
     child.stdin.write(EXIT_LINE).catch(() => {});
     const term = setTimeout(() => {
       // A wrapper would die of it and take the process along: that must get the signal itself.
-      if (child.inner === null) signalTo(child.process, "SIGTERM");
+      if (child.inner === null) signalProcess(child.process, "SIGTERM");
       else signalPid(child.inner, "SIGTERM");
     }, TERM_AFTER_MS);
-    const kill = setTimeout(() => killGroup(child.process), graceMs);
+    const kill = setTimeout(() => signalGroup(child.process, "SIGKILL"), graceMs);
     try {
       await child.ended;
     } finally {
@@ -203,30 +204,6 @@ function spawn(program: string, options: Deno.CommandOptions) {
       cause: error,
     });
   }
-}
-
-function signalTo(process: Deno.ChildProcess, signal: Deno.Signal): void {
-  try {
-    process.kill(signal);
-  } catch (error) {
-    // It ended between the look and the signal.
-    if (!(error instanceof TypeError) && !(error instanceof Deno.errors.NotFound)) throw error;
-  }
-}
-
-function killGroup(process: Deno.ChildProcess): void {
-  if (Deno.build.os !== "windows") {
-    try {
-      Deno.kill(-process.pid, "SIGKILL");
-    } catch (error) {
-      const { NotCapable, NotFound, PermissionDenied } = Deno.errors;
-      // macOS refuses a group that has only ended processes left; with narrow flags Deno refuses all.
-      const isRefusal = error instanceof PermissionDenied || error instanceof NotCapable;
-      if (!(error instanceof NotFound || isRefusal)) throw error;
-    }
-  }
-  // It may not have its group yet.
-  signalTo(process, "SIGKILL");
 }
 
 function signalPid(pid: number, signal: Deno.Signal): boolean {

@@ -1,5 +1,7 @@
 // Runs a program to its end, bounded in time and output. Long-lived children are processes.ts's.
 
+import { signalGroup } from "./process_group.ts";
+
 export interface RunOptions {
   cwd?: string;
   /** The whole environment of the program unless `inherit` is set. */
@@ -26,7 +28,8 @@ const PIPES_AFTER_EXIT_MS = 1_000;
 
 /**
  * Starts `path` with `args` and waits for its end. Throws what `Deno.Command` throws where it
- * cannot start (a missing ELF interpreter is `NotFound`), and the signal's reason after an abort.
+ * cannot start (a missing ELF interpreter is `NotFound`), and the signal's reason after an abort. Of one
+ * that did not end in time, what it started is ended as well.
  */
 export async function runProgram(
   path: string,
@@ -42,13 +45,15 @@ export async function runProgram(
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
+    // A group of its own, with all that it starts. On Windows it would have no console, and no group.
+    detached: Deno.build.os !== "windows",
   }).spawn();
 
   let timedOut = false;
   let killTimer: ReturnType<typeof setTimeout> | undefined;
   const end = () => {
-    signalChild(child, "SIGTERM");
-    killTimer = setTimeout(() => signalChild(child, "SIGKILL"), KILL_AFTER_MS);
+    signalGroup(child, "SIGTERM");
+    killTimer = setTimeout(() => signalGroup(child, "SIGKILL"), KILL_AFTER_MS);
   };
   const timer = setTimeout(() => {
     timedOut = true;
@@ -60,6 +65,7 @@ export async function runProgram(
   const stderr = collect(child.stderr);
   try {
     const status = await child.status;
+    if (killTimer !== undefined) signalGroup(child, "SIGKILL");
     // A grandchild may keep a pipe open for ever: what came so far is then the output.
     const pipesTimer = setTimeout(() => {
       stdout.stop();
@@ -73,15 +79,6 @@ export async function runProgram(
     clearTimeout(timer);
     clearTimeout(killTimer);
     options.signal?.removeEventListener("abort", end);
-  }
-}
-
-function signalChild(child: Deno.ChildProcess, signal: Deno.Signal): void {
-  try {
-    child.kill(signal);
-  } catch (error) {
-    // It ended between the decision and the signal.
-    if (!(error instanceof TypeError || error instanceof Deno.errors.NotFound)) throw error;
   }
 }
 
