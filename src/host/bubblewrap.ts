@@ -25,10 +25,12 @@ export function bubblewrapWords(words: readonly string[], walls: Walls): string[
         ...GPU_DEVICES.flatMap((path) => ["--dev-bind-try", path, path]),
         ...readOnly("/sys"),
       ]
-      : ["--dir", "/tmp", "--remount-ro", "/dev"]),
+      : ["--dir", "/tmp"]),
     ...view.libraries.flatMap((path) => ["--ro-bind-try", path, path]),
     ...view.files.flatMap(({ path, real }) => readOnly(real, path)),
     ...(view.writable === null ? [] : ["--bind", view.writable, view.writable]),
+    // After what lies in /dev/shm, where a place is made for it.
+    ...(view.gpu ? [] : ["--remount-ro", "/dev"]),
     // Where llama.cpp looks for its libraries, too.
     ...["--chdir", dirname(words[0]!), "--remount-ro", "/"],
     ...(filterPath(walls) === null ? [] : ["--seccomp", "3"]),
