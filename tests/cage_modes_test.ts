@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import type { SystemInfo } from "../src/api_types.ts";
+import type { ScopeInfo, SystemInfo } from "../src/api_types.ts";
+import type { CagePrograms } from "../src/host/cage_probe.ts";
 import { writeTestModel } from "../src/models/hello_model.ts";
+import { probeOptions } from "./support/caged_program.ts";
 import { cli, cliEnv } from "./support/cli.ts";
 import { ENDLESS_MODEL } from "./support/gguf_files.ts";
 import { modelProcesses } from "./support/model_processes.ts";
@@ -14,7 +16,7 @@ const NONE = { bwrap: null, setpriv: null, sandboxExec: null };
 
 /** A server whose system has these programs alone. */
 function serverWith(
-  programs: Partial<typeof NONE> | { bwrap: string },
+  programs: Partial<CagePrograms>,
   cage: string,
   options: ServerOptions = {},
 ): Promise<ServerProcess> {
@@ -22,7 +24,7 @@ function serverWith(
     ...options,
     entry: "tests/support/caged_main.ts",
     flags: ["--cage", cage],
-    env: { ZOMBIE_TEST_CAGE_PROGRAMS: JSON.stringify({ ...NONE, ...programs }) },
+    env: { ...options.env, ZOMBIE_TEST_CAGE_PROGRAMS: JSON.stringify({ ...NONE, ...programs }) },
   });
 }
 
@@ -68,6 +70,60 @@ Deno.test("--cage require refuses every load where there is none, in words that 
   assert.match(reason!, /apt install bubblewrap/);
 });
 
+Deno.test("--cage require loads as soon as there is one", async () => {
+  await using dir = await tempDir();
+  const bwrap = join(dir.path, "bwrap");
+  await using server = await serverWith({ bwrap }, "require");
+  const refused = await load(server, "hello");
+  assert.match(JSON.parse(refused.text).error.message, /bubblewrap is not installed\./);
+  Deno.symlinkSync(await testBwrap(), bwrap);
+  const { status, text } = await load(server, "hello");
+  assert.equal(status, 200, text);
+  assert.deepEqual(isCaged(server), [true]);
+});
+
+Deno.test("A runtime home that cannot hold the filter takes no wall away", async () => {
+  await using server = await serverWith({ bwrap: await testBwrap() }, "auto", {
+    prepare: (home) => Deno.writeTextFileSync(join(home, "../runtime/.cage"), ""),
+  });
+  assert.equal((await load(server, "hello")).status, 200);
+  assert.deepEqual(isCaged(server), [true]);
+  assert.equal((await cageOf(server)).reason, null);
+  const { pid } = modelProcesses(server.home)[0]!;
+  assert.match(Deno.readTextFileSync(`/proc/${pid}/status`), /^Seccomp:\t2$/m);
+  const run = join(server.home, "../run");
+  const names = [...Deno.readDirSync(run)].map(({ name }) => name);
+  const beside = join(run, names.find((name) => name.endsWith("-cage"))!);
+  assert.equal(Deno.lstatSync(beside).mode! & 0o777, 0o700);
+  const { permissions } = await server.json<ScopeInfo>("/admin/scope");
+  assert.ok(!permissions.write.some((path) => beside.startsWith(path + "/") || path === beside));
+  server.kill("SIGTERM");
+  await server.status;
+  assert.throws(() => Deno.lstatSync(beside), Deno.errors.NotFound);
+});
+
+for (const cage of ["bubblewrap", "landlock"] as const) {
+  Deno.test(`Sockets may lie in /dev/shm (${cage})`, async () => {
+    const folder = Deno.makeTempDirSync({ dir: "/dev/shm", prefix: "zombie-test-" });
+    try {
+      const { programs } = await probeOptions(cage);
+      await using server = await serverWith(programs, "require", {
+        env: { XDG_RUNTIME_DIR: folder },
+      });
+      const { status, text } = await load(server, "hello");
+      assert.equal(status, 200, text);
+      const { pid } = modelProcesses(server.home)[0]!;
+      if (cage === "landlock") return;
+      const dev = Deno.readTextFileSync(`/proc/${pid}/mountinfo`).split("\n").map((line) =>
+        line.split(" ")
+      ).find((fields) => fields[4] === "/dev")!;
+      assert.ok(dev[5]!.split(",").includes("ro"), dev.join(" "));
+    } finally {
+      Deno.removeSync(folder, { recursive: true });
+    }
+  });
+}
+
 Deno.test("--cage auto loads without where there is none, and doctor says so", async () => {
   await using server = await serverWith({}, "auto");
   assert.equal((await load(server, "hello")).status, 200);
@@ -77,6 +133,9 @@ Deno.test("--cage auto loads without where there is none, and doctor says so", a
   assert.match(reason!, /apt install bubblewrap/);
   const { stdout } = await cli(["doctor"], { env: cliEnv(server) });
   assert.match(stdout, /Models run without a cage: bubblewrap is not installed/);
+  const log = Deno.readTextFileSync(join(server.home, "logs", "zombiecoder.log"));
+  const warnings = log.split("\n").filter((line) => line.includes("Models run without a cage"));
+  assert.equal(warnings.length, 1);
   assert.match(stdout, /apt install bubblewrap/);
 });
 

@@ -1,18 +1,13 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import type { CageInfo } from "../src/api_types.ts";
-import { AppError } from "../src/errors.ts";
 import { bubblewrapWords } from "../src/host/bubblewrap.ts";
 import { caged, findCageTools } from "../src/host/cage.ts";
-import { CageKeeper } from "../src/host/cage_keeper.ts";
-import { findCagePrograms, type FoundCage, probeCage } from "../src/host/cage_probe.ts";
 import { type Cage, type CageView, privateMemoryBound } from "../src/host/cage_view.ts";
-import type { Runtime } from "../src/host/find_runtime.ts";
 import { Launcher } from "../src/host/launcher.ts";
 import { TOKEN_VARIABLE } from "../src/host/probes/process_probe.ts";
 import { profile } from "../src/host/sandbox_exec.ts";
 import { classifyFailure } from "../src/runtime/llama_failure.ts";
-import { probeOptions, testCage } from "./support/caged_program.ts";
+import { testCage } from "./support/caged_program.ts";
 import { Children } from "./support/children.ts";
 import { startedWith } from "./support/instance_processes.ts";
 import { isAlive } from "./support/model_processes.ts";
@@ -112,113 +107,6 @@ Deno.test("privateMemoryBound() leaves room for any model that was let in", () =
   assert.equal(bound(null, 16e9), null);
   assert.equal(bound(1e8, 16e9), 8e9);
   assert.ok(bound(14e9, 16e9)! > 28e9);
-});
-
-const RUNTIME = { path: "/opt/llama-server", version: "1", devices: [] } as unknown as Runtime;
-
-Deno.test("CageKeeper looks once for each runtime, tells what it found, and never runs without where it must", async () => {
-  const told: CageInfo[] = [];
-  let probes = 0;
-  let found: FoundCage = { cage: BUBBLEWRAP, reason: null };
-  const keeper = (mode: CageInfo["mode"]) =>
-    new CageKeeper({
-      mode,
-      probe: () => Promise.resolve((probes++, found)),
-      onChange: (info) => told.push(info),
-    });
-  const auto = keeper("auto");
-  assert.deepEqual(auto.info, { mode: "auto", active: null, reason: null });
-  const all = await Promise.all([auto.for(RUNTIME), auto.for(RUNTIME), auto.for(RUNTIME)]);
-  assert.deepEqual([all, probes, told.length], [[BUBBLEWRAP, BUBBLEWRAP, BUBBLEWRAP], 1, 1]);
-  await auto.for({ ...RUNTIME, path: "/opt/other" });
-  assert.equal(probes, 2);
-
-  const off = keeper("off");
-  assert.equal(await off.for(RUNTIME), null);
-  assert.deepEqual([probes, off.info.reason], [2, "Switched off with --cage off"]);
-
-  found = { cage: null, reason: "bubblewrap is not installed. Install it" };
-  const without = keeper("auto");
-  assert.equal(await without.for(RUNTIME), null);
-  assert.equal(without.info.reason, found.reason);
-  const must = keeper("require");
-  const refused = (error: unknown) =>
-    error instanceof AppError && error.code === "load_failed" &&
-    error.message ===
-      "Cannot load a model in a cage: bubblewrap is not installed. Install it";
-  await assert.rejects(must.for(RUNTIME), refused);
-  // Installed meanwhile.
-  found = { cage: BUBBLEWRAP, reason: null };
-  assert.equal(await must.for(RUNTIME), BUBBLEWRAP);
-  assert.deepEqual(told.at(-1), { mode: "require", active: "bubblewrap", reason: null });
-});
-
-Deno.test("findCagePrograms() takes absolute folders of PATH, and the system's after them", async () => {
-  await using dir = await tempDir();
-  Deno.writeTextFileSync(join(dir.path, "bwrap"), "#!/bin/sh\n", { mode: 0o755 });
-  const { bwrap } = findCagePrograms("linux", `.::relative:${dir.path}`);
-  assert.equal(bwrap, join(dir.path, "bwrap"));
-  assert.deepEqual(findCagePrograms("windows", dir.path), {
-    bwrap: null,
-    setpriv: null,
-    sandboxExec: null,
-  });
-});
-
-/** What bwrap writes where it is not let, and what is said of it. */
-const REFUSALS: [script: string, reason: RegExp][] = [
-  [
-    "echo 'bwrap: setting up uid map: Permission denied' >&2; exit 1",
-    /forbids bubblewrap its namespaces\. Allow them by "sudo sysctl kernel\.apparmor_restrict_unprivileged_userns=0"/,
-  ],
-  [
-    "echo 'bwrap: No permissions to create new namespace, likely because...' >&2; exit 1",
-    /kernel\.unprivileged_userns_clone=1", in a container by its settings$/,
-  ],
-  [
-    "echo 'bwrap: something else' >&2; exit 1",
-    /^bubblewrap does not work here \(bwrap: something else\)/,
-  ],
-  ["exit 3", /^bubblewrap does not work here \(code 3\)/],
-];
-
-Deno.test("probeCage() says why bubblewrap cannot be and what to do, and takes none that does not work", async () => {
-  await using dir = await tempDir();
-  const options = await probeOptions("none");
-  const missing = await probeCage(options);
-  assert.equal(missing.cage, null);
-  assert.match(missing.reason!, /^bubblewrap is not installed\. Install it, on Debian and Ubuntu/);
-  for (const [index, [script, reason]] of REFUSALS.entries()) {
-    const bwrap = join(dir.path, `bwrap-${index}`);
-    Deno.writeTextFileSync(bwrap, `#!/bin/sh\n[ "$1" = --help ] && exit 0\n${script}\n`, {
-      mode: 0o755,
-    });
-    const found = await probeCage({ ...options, programs: { ...options.programs, bwrap } });
-    assert.equal(found.cage, null);
-    assert.match(found.reason!, reason);
-  }
-  const windows = await probeCage({ ...options, platform: "windows" });
-  assert.match(windows.reason!, /^Windows has no cage/);
-});
-
-Deno.test("probeCage() takes no cage in which a graphics card is not seen", async () => {
-  const options = await probeOptions("bubblewrap");
-  const card = { name: "CUDA0", description: "", total_bytes: 1, free_bytes: 1 };
-  const runtime = { ...options.runtime, devices: [card] };
-  const { cage, reason } = await probeCage({ ...options, runtime });
-  assert.equal(cage, null);
-  assert.match(reason!, /hides the graphics card \(CUDA0\)/);
-});
-
-Deno.test("probeCage() writes a filter anew that somebody changed", async () => {
-  const cage = await testCage("bubblewrap");
-  const path = cage.filters!.plain;
-  const bytes = Deno.readFileSync(path);
-  const changed = bytes.slice();
-  changed[4] = 0xff;
-  Deno.writeFileSync(path, changed);
-  await testCage("bubblewrap");
-  assert.deepEqual(Deno.readFileSync(path), bytes);
 });
 
 /** A shell in a cage: what starts an instance, with all programs of the system to be seen. */
@@ -343,35 +231,19 @@ Deno.test("caged() starts nothing where its host is gone already", async () => {
   assert.deepEqual([code, new TextDecoder().decode(stdout)], [1, ""]);
 });
 
-Deno.test("probeCage() is honest about a Landlock without a filter", async () => {
-  await using dir = await tempDir();
-  const setpriv = join(dir.path, "setpriv");
-  const script = `[ "$1" = --help ] && { echo --landlock-access; exit; }
-    while [ "$1" != -- ]; do shift; done; shift; exec "$@"`;
-  Deno.writeTextFileSync(setpriv, `#!/bin/sh\n${script}\n`, { mode: 0o755 });
-  const options = await probeOptions("none");
-  const { cage, reason } = await probeCage({
-    ...options,
-    programs: { ...options.programs, setpriv },
-  });
-  assert.equal(cage?.kind, "landlock");
-  assert.equal(cage.filters, null);
-  assert.match(reason!, /closes the files, but not the network nor the signals to other programs$/);
-});
-
 Deno.test("Launcher ends a process that puts a link in its socket's place, and says why", async () => {
   await using dir = await tempDir();
   await using children = new Children();
   const at = (name: string) => join(dir.path, name);
   const victim = Deno.listen({ transport: "unix", path: at("victim.sock") });
   const launcher = new Launcher({
-    config: { cage: "off", runtimeHome: dir.path },
+    config: { cage: "off", home: at("home"), runtimeHome: dir.path },
     log: children.logged.log,
     platform: "linux",
     processes: children.processes,
     sockets: { dir: dir.path, places: [] },
     tools: findCageTools("linux"),
-    programs: { bwrap: null, setpriv: null, sandboxExec: null },
+    programs: () => ({ bwrap: null, setpriv: null, sandboxExec: null }),
     modelFolders: () => [],
     onCage() {},
   });

@@ -86,7 +86,7 @@ Deno.test("Whatever is sent to the host that is not of its form starts, signals 
     let report: WrongServerReport;
     {
       await using host = new Host({
-        cagePrograms: { bwrap: null, setpriv: null, sandboxExec: null },
+        cagePrograms: () => ({ bwrap: null, setpriv: null, sandboxExec: null }),
         config,
         version: JSON.stringify(task),
         log,

@@ -2,10 +2,11 @@
 
 import { join } from "node:path";
 import { durableWrite } from "../durable_write.ts";
+import { userId } from "./rights.ts";
 import { type Architecture, filterFor } from "./seccomp.ts";
 
 export interface FilterFilesOptions {
-  /** Made where it is missing. */
+  /** Made where it is missing; anybody else's is refused. */
   folder: string;
   architecture: Architecture;
   besideOthers: boolean;
@@ -17,6 +18,12 @@ export async function filterFiles(
 ): Promise<{ plain: string; gpu: string }> {
   const { folder, architecture, besideOthers } = options;
   await Deno.mkdir(folder, { recursive: true, mode: 0o700 });
+  // In the temporary folder, anybody may have made one of this name.
+  const { isDirectory, uid, mode } = await Deno.lstat(folder);
+  const isForeign = uid !== null && uid !== 0 && uid !== userId();
+  if (!isDirectory || isForeign || ((mode ?? 0) & 0o022) !== 0) {
+    throw new Error("others can write there");
+  }
   const write = async (gpu: boolean) => {
     const words = [besideOthers ? "shared" : "apart", ...(gpu ? ["gpu"] : []), architecture];
     const path = join(folder, `${words.join("-")}.bpf`);

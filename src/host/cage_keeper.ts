@@ -11,15 +11,27 @@ export interface CageKeeperOptions {
   mode: Config["cage"];
   probe(runtime: Runtime): Promise<FoundCage>;
   onChange(info: CageInfo): void;
+  nowMs?: () => number;
 }
+
+interface Known {
+  finding: Promise<FoundCage>;
+  sinceMs: number;
+}
+
+/** What is not the best is looked for again: somebody may have installed that. */
+const AGAIN_MS = 60_000;
 
 export class CageKeeper {
   readonly #options: CageKeeperOptions;
-  readonly #found = new Map<string, Promise<FoundCage>>();
+  readonly #known = new Map<string, Known>();
+  readonly #nowMs: () => number;
+  #again: Promise<void> | null = null;
   #info: CageInfo;
 
   constructor(options: CageKeeperOptions) {
     this.#options = options;
+    this.#nowMs = options.nowMs ?? (() => performance.now());
     const { mode } = options;
     const reason = mode === "off" ? "Switched off with --cage off" : null;
     this.#info = { mode, active: null, reason };
@@ -29,33 +41,61 @@ export class CageKeeper {
     return this.#info;
   }
 
+  /** Resolves when nothing is looked for any more; it never rejects. */
+  async settled(): Promise<void> {
+    await Promise.allSettled([...this.#known.values()].map(({ finding }) => finding));
+    await this.#again;
+  }
+
   /**
    * What to launch this runtime in; null = nothing. Throws `load_failed` where there must be a cage
    * and is none: one that is there and fails later is an error of that load, never a load without.
    */
   async for(runtime: Runtime): Promise<Cage | null> {
-    const { mode, probe, onChange } = this.#options;
+    const { mode, probe } = this.#options;
     if (mode === "off") return null;
     const key = [runtime.path, runtime.version, ...runtime.devices.map(({ name }) => name)].join();
-    let finding = this.#found.get(key);
-    if (finding === undefined) {
-      finding = probe(runtime);
-      this.#found.set(key, finding);
-      const forget = () => this.#found.delete(key);
-      // Where nothing loads without one, whoever installs it need not start again.
-      finding.then(({ cage }) => cage === null && mode === "require" && forget(), forget);
+    let known = this.#known.get(key);
+    if (known === undefined) {
+      known = { finding: probe(runtime), sinceMs: this.#nowMs() };
+      this.#known.set(key, known);
+      const forget = () => this.#known.delete(key);
+      // Where nothing loads without one, whoever installs it need not wait.
+      known.finding.then(({ cage }) => cage === null && mode === "require" && forget(), forget);
     }
-    const { cage, reason } = await finding;
-    const info: CageInfo = { mode, active: cage?.kind ?? null, reason };
-    if (info.active !== this.#info.active || info.reason !== this.#info.reason) {
-      this.#info = info;
-      onChange(info);
-    }
+    const { cage, reason } = await known.finding;
+    this.#tell({ cage, reason });
     if (cage === null && mode === "require") {
       throw new AppError("load_failed", `Cannot load a model in a cage: ${reason}`, {
         values: { cage: mode, reason: "no_cage" },
       });
     }
+    if (reason !== null && this.#nowMs() - known.sinceMs >= AGAIN_MS) {
+      known.sinceMs = this.#nowMs();
+      this.#again = this.#lookAgain(runtime, { key, isNone: cage === null });
+    }
     return cage;
+  }
+
+  /** Beside the load, which does not wait for it: the next one has what was found. */
+  async #lookAgain(
+    runtime: Runtime,
+    { key, isNone }: { key: string; isNone: boolean },
+  ): Promise<void> {
+    try {
+      const found = await this.#options.probe(runtime);
+      if (found.reason !== null && !(isNone && found.cage !== null)) return;
+      this.#known.set(key, { finding: Promise.resolve(found), sinceMs: this.#nowMs() });
+      this.#tell(found);
+    } catch {
+      // What was found before still is.
+    }
+  }
+
+  #tell({ cage, reason }: FoundCage): void {
+    const info: CageInfo = { mode: this.#options.mode, active: cage?.kind ?? null, reason };
+    if (info.active === this.#info.active && info.reason === this.#info.reason) return;
+    this.#info = info;
+    this.#options.onChange(info);
   }
 }

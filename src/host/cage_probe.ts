@@ -6,9 +6,10 @@ import { messageOf } from "../errors.ts";
 import { caged, type CageTools } from "./cage.ts";
 import { filterFiles } from "./cage_filters.ts";
 import { librariesOf } from "./cage_libraries.ts";
-import type { Cage, CageKind, CageView } from "./cage_view.ts";
+import { openingIn, PROOF_ARGS } from "./cage_proof.ts";
+import type { Cage, CageKind, CageView, Walls } from "./cage_view.ts";
 import { findProgram } from "./find_program.ts";
-import { runProgram, type RunResult } from "./run_program.ts";
+import { type RunOptions, runProgram, type RunResult } from "./run_program.ts";
 import type { Runtime } from "./find_runtime.ts";
 import { parseDevices, printable } from "./runtime_probe.ts";
 import { architectureOf } from "./seccomp.ts";
@@ -26,8 +27,9 @@ export interface CageProbeOptions {
   programs: CagePrograms;
   tools: CageTools;
   runtime: Pick<Runtime, "path" | "devices" | "source">;
-  /** Of the filters; the server must not be able to write there. */
-  folder: string;
+  /** For the filters: the first that can be used. The server must not be able to write there. */
+  folders: readonly string[];
+  signal?: AbortSignal | undefined;
 }
 
 export interface FoundCage {
@@ -36,7 +38,14 @@ export interface FoundCage {
   reason: string | null;
 }
 
+interface Tried {
+  cage: Cage;
+  /** Why it has no filter, though it could have one. */
+  unfiltered: string | null;
+}
+
 const TRY_TIMEOUT_MS = 20_000;
+const HELP_TIMEOUT_MS = 5_000;
 
 export async function probeCage(options: CageProbeOptions): Promise<FoundCage> {
   const { platform } = options;
@@ -44,20 +53,22 @@ export async function probeCage(options: CageProbeOptions): Promise<FoundCage> {
     return none("Windows has no cage that needs no program of its own. " + TRUST);
   }
   if (platform === "darwin") {
-    const refusal = await tryIt("sandbox-exec", options);
-    return typeof refusal === "string" ? none(`${refusal}. ${TRUST}`) : holds(refusal);
+    const only = await tryIt("sandbox-exec", options);
+    return typeof only === "string" ? none(`${only}. ${TRUST}`) : holds(only);
   }
   const best = await tryIt("bubblewrap", options);
   if (typeof best !== "string") return holds(best);
   const second = await tryIt("landlock", options);
-  if (typeof second !== "string") return { cage: second, reason: `${best}. ${weaker(second)}` };
-  return none(best);
+  if (typeof second === "string") return none(best);
+  const { cage, unfiltered } = second;
+  const lacks = unfiltered === null ? "" : `${unfiltered}. `;
+  return { cage, reason: `${best}. ${lacks}${weaker(cage)}` };
 }
 
 const TRUST = "Load only models whose source you trust";
 
-function holds(cage: Cage): FoundCage {
-  return { cage, reason: null };
+function holds({ cage, unfiltered }: Tried): FoundCage {
+  return { cage, reason: unfiltered };
 }
 function none(reason: string): FoundCage {
   return { cage: null, reason };
@@ -71,23 +82,26 @@ function weaker({ filters }: Cage): string {
 }
 
 /** The cage, or why it is none. */
-async function tryIt(kind: CageKind, options: CageProbeOptions): Promise<Cage | string> {
-  const cage = await cageOf(kind, options);
-  if (typeof cage === "string") return cage;
+async function tryIt(kind: CageKind, options: CageProbeOptions): Promise<Tried | string> {
+  const tried = await cageOf(kind, options);
+  if (typeof tried === "string") return tried;
+  const { cage } = tried;
   const { runtime } = options;
   const plain = await run(cage, ["--version"], options, { gpu: false });
   if (plain.code !== 0) return failureOf(kind, plain);
-  if (runtime.devices.length === 0) return cage;
+  const open = await openingOf(cage, options);
+  if (open !== null) return `${kind} does not hold here (${printable(open).slice(0, 200)})`;
+  if (runtime.devices.length === 0) return tried;
   const listed = await run(cage, ["--list-devices"], options, { gpu: true });
   if (listed.code !== 0) return failureOf(kind, listed);
   const seen = parseDevices(listed.stdout).map(({ name }) => name);
   const missing = runtime.devices.filter(({ name }) => !seen.includes(name));
-  if (missing.length === 0) return cage;
+  if (missing.length === 0) return tried;
   // A model would run on the CPU, slowly and without a word.
   return `${kind} hides the graphics card (${missing.map(({ name }) => name).join(", ")})`;
 }
 
-async function cageOf(kind: CageKind, options: CageProbeOptions): Promise<Cage | string> {
+async function cageOf(kind: CageKind, options: CageProbeOptions): Promise<Tried | string> {
   const { programs } = options;
   switch (kind) {
     case "bubblewrap": {
@@ -95,81 +109,125 @@ async function cageOf(kind: CageKind, options: CageProbeOptions): Promise<Cage |
       if (program === null) {
         return 'bubblewrap is not installed. Install it, on Debian and Ubuntu by "sudo apt install bubblewrap"';
       }
-      const help = await ask(program, "--help");
+      const help = await ask(program, options);
+      if (help === null) return hangs(kind, program);
       // It reads its filter from a descriptor, which the shell opens.
-      const filters = options.tools.shell === null
-        ? null
+      const found = options.tools.shell === null
+        ? NO_FILTERS
         : await filtersOf(options, { besideOthers: false });
-      if (typeof filters === "string") return filters;
-      return { kind, program, filters, sizes: help.includes("--size") };
+      const { filters, unfiltered } = found;
+      return { cage: { kind, program, filters, sizes: help.includes("--size") }, unfiltered };
     }
     case "landlock": {
       const program = programs.setpriv;
-      const help = program === null ? "" : await ask(program, "--help");
-      if (program === null || !help.includes("--landlock-access")) {
+      const help = program === null ? "" : await ask(program, options);
+      if (program !== null && help === null) return hangs(kind, program);
+      if (program === null || !help?.includes("--landlock-access")) {
         return "This system's setpriv knows no Landlock: util-linux 2.40 does";
       }
-      const filters = help.includes("--seccomp-filter")
+      const { filters, unfiltered } = help.includes("--seccomp-filter")
         ? await filtersOf(options, { besideOthers: true })
-        : null;
-      if (typeof filters === "string") return filters;
-      return { kind, program, filters };
+        : NO_FILTERS;
+      return { cage: { kind, program, filters }, unfiltered };
     }
     case "sandbox-exec":
       return programs.sandboxExec === null
         ? "sandbox-exec is not there"
-        : { kind, program: programs.sandboxExec, filters: null };
+        : { cage: { kind, program: programs.sandboxExec, filters: null }, unfiltered: null };
   }
 }
 
+function hangs(kind: CageKind, program: string): string {
+  return `${kind} does not work here ("${program} --help" has no end)`;
+}
+
+interface Filters {
+  filters: Cage["filters"];
+  unfiltered: string | null;
+}
+
+const NO_FILTERS: Filters = { filters: null, unfiltered: null };
+
 async function filtersOf(
-  { folder }: CageProbeOptions,
+  { folders }: CageProbeOptions,
   { besideOthers }: { besideOthers: boolean },
-): Promise<Cage["filters"] | string> {
+): Promise<Filters> {
   const architecture = architectureOf(Deno.build.arch);
-  if (architecture === null) return null;
-  try {
-    return await filterFiles({ folder, architecture, besideOthers });
-  } catch (error) {
-    return `Cannot keep the cage's filter in "${folder}" (${messageOf(error)})`;
+  if (architecture === null) return NO_FILTERS;
+  let unfiltered: string | null = null;
+  for (const folder of folders) {
+    try {
+      const filters = await filterFiles({ folder, architecture, besideOthers });
+      return { filters, unfiltered: null };
+    } catch (error) {
+      unfiltered ??= "The cage holds without its filter of system calls, which cannot be kept in " +
+        `"${folder}" (${
+          messageOf(error)
+        }). Make that folder writable, or choose another with --runtime-home`;
+    }
   }
+  return { filters: null, unfiltered };
 }
 
 async function run(
   cage: Cage,
   args: string[],
-  { runtime, tools }: CageProbeOptions,
+  options: CageProbeOptions,
   { gpu }: { gpu: boolean },
 ): Promise<RunResult> {
-  const view: CageView = {
-    libraries: librariesOf(runtime.path, { gpu, isOurs: runtime.source === "installed" }),
-    files: [],
-    writable: null,
-    gpu,
-    privateBytes: null,
-  };
+  const { runtime } = options;
+  return await inside({ program: runtime.path, args }, {
+    cage,
+    view: viewOf(librariesOf(runtime.path, { gpu, isOurs: runtime.source === "installed" }), gpu),
+  }, options);
+}
+
+/** What the walls let through that they must not; null where they hold. */
+async function openingOf(cage: Cage, options: CageProbeOptions): Promise<string | null> {
+  const { shell } = options.tools;
+  // Of macOS, where the system itself guards that program.
+  if (shell === null) return null;
+  const view = viewOf([...librariesOf(Deno.realPathSync(shell), SYSTEM_PROGRAM), shell], false);
+  const result = await inside({ program: shell, args: PROOF_ARGS }, { cage, view }, options);
+  return openingIn(cage.kind, result);
+}
+
+const SYSTEM_PROGRAM = { gpu: false, isOurs: false };
+
+function viewOf(libraries: string[], gpu: boolean): CageView {
+  return { libraries, files: [], writable: null, gpu, privateBytes: null };
+}
+
+async function inside(
+  { program, args }: { program: string; args: string[] },
+  walls: Walls,
+  { tools, signal }: CageProbeOptions,
+): Promise<RunResult> {
   const env = { PATH: "/usr/bin:/bin", LANG: "C.UTF-8" };
-  const launchable = caged({ program: runtime.path, args, env, walls: { cage, view } }, tools);
+  // It is in a group of its own already, where setsid would go on in the background.
+  const launchable = caged({ program, args, env, walls }, { ...tools, setsid: null });
   return await runToEnd(launchable.program, launchable.args, {
-    cwd: dirname(runtime.path),
-    environment: env,
+    ...{ cwd: dirname(program), environment: env, timeoutMs: TRY_TIMEOUT_MS, signal },
   });
 }
 
-async function ask(program: string, argument: string): Promise<string> {
-  const { stdout, stderr } = await runToEnd(program, [argument], {});
-  return stdout + stderr;
+/** Null where it has no end: nothing else is asked of such a program. */
+async function ask(program: string, { signal }: CageProbeOptions): Promise<string | null> {
+  const options = { timeoutMs: HELP_TIMEOUT_MS, signal };
+  const { stdout, stderr, timedOut } = await runToEnd(program, ["--help"], options);
+  return timedOut ? null : stdout + stderr;
 }
 
 /** A program that cannot be started has failed like one that says so. */
 async function runToEnd(
   program: string,
   args: readonly string[],
-  options: { cwd?: string; environment?: Record<string, string> },
+  options: RunOptions,
 ): Promise<RunResult> {
   try {
-    return await runProgram(program, args, { ...options, timeoutMs: TRY_TIMEOUT_MS });
+    return await runProgram(program, args, options);
   } catch (error) {
+    options.signal?.throwIfAborted();
     return { code: 127, stdout: "", stderr: messageOf(error), timedOut: false };
   }
 }
@@ -187,15 +245,15 @@ function failureOf(kind: CageKind, { stderr, code, timedOut }: RunResult): strin
   return `${kind} does not work here (${printable(said).slice(0, 200)})`;
 }
 
-/** `path` is the value of PATH, by which llama-server is looked for as well. */
+/** `path` is the value of PATH; the system's own come first. */
 export function findCagePrograms(platform: string, path: string | null): CagePrograms {
   const named = (path ?? "").split(":").filter((folder) => isAbsolute(folder));
-  const folders = [...new Set([...named, "/usr/bin", "/bin", "/usr/local/bin"])];
+  const folders = [...new Set(["/usr/bin", "/bin", "/usr/local/bin", ...named])];
   const find = (name: string) => findProgram(name, folders);
   const isLinux = platform === "linux";
   return {
     bwrap: isLinux ? find("bwrap") : null,
     setpriv: isLinux ? find("setpriv") : null,
-    sandboxExec: platform === "darwin" ? find("sandbox-exec") : null,
+    sandboxExec: platform === "darwin" ? findProgram("sandbox-exec", ["/usr/bin"]) : null,
   };
 }

@@ -38,7 +38,7 @@ export interface HostOptions {
   /** Where other programs keep models; none by default. */
   importRoots?: readonly ImportRoot[] | undefined;
   /** What cages are made of. */
-  cagePrograms: CagePrograms;
+  cagePrograms(): CagePrograms;
   /** The module that the server runs; by default `server.ts`. */
   serverUrl?: string | undefined;
   /** A server that is silent for so long hangs. */
@@ -175,7 +175,7 @@ export class Host implements AsyncDisposable {
     this.#server.terminate();
     await this.#processes[Symbol.asyncDispose]();
     await this.#probe[Symbol.asyncDispose]();
-    const installing = [this.#runtime, this.#calls];
+    const installing = [this.#runtime, this.#calls, this.#launcher];
     const ended = Promise.all(installing.map((each) => each[Symbol.asyncDispose]()));
     await within(ended, INSTALLATION_END_MS);
   }

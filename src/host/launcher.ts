@@ -4,6 +4,8 @@
 import { join } from "node:path";
 import type { CageInfo } from "../api_types.ts";
 import type { Config } from "../config.ts";
+import { removeIfThere } from "../durable_write.ts";
+import { AppError } from "../errors.ts";
 import type { Log } from "../log.ts";
 import type { CageTools } from "./cage.ts";
 import { CageKeeper } from "./cage_keeper.ts";
@@ -20,13 +22,14 @@ import { startable } from "./rights.ts";
 import type { SocketFolder } from "./socket_folder.ts";
 
 export interface LauncherOptions {
-  config: Pick<Config, "cage" | "runtimeHome">;
+  config: Pick<Config, "cage" | "home" | "runtimeHome">;
   log: Log;
   platform: string;
   processes: Processes;
   sockets: SocketFolder;
   tools: CageTools;
-  programs: CagePrograms;
+  /** What cages are made of, as it is now. */
+  programs(): CagePrograms;
   /** Folders that hold models, as they are now. */
   modelFolders(): readonly string[];
   onCage(info: CageInfo): void;
@@ -35,14 +38,15 @@ export interface LauncherOptions {
 const ONLY_PORTS =
   "Models listen on ports, since this program may not use sockets. zombiecoder scope says more";
 
-export class Launcher {
+export class Launcher implements AsyncDisposable {
   readonly #options: LauncherOptions;
   readonly #cages: CageKeeper;
   readonly #libraries = new KnownLibraries();
+  readonly #ending = new AbortController();
 
   constructor(options: LauncherOptions) {
     this.#options = options;
-    const { config, platform, tools, programs, onCage } = options;
+    const { config, platform, tools, programs, log, onCage } = options;
     this.#cages = new CageKeeper({
       mode: config.cage,
       probe: async (runtime) => {
@@ -52,11 +56,16 @@ export class Launcher {
         }
         return await probeCage({
           ...{ platform, tools, runtime },
-          programs: startable(programs),
-          folder: join(config.runtimeHome, ".cage"),
+          programs: startable(programs()),
+          folders: this.#filterFolders(),
+          signal: this.#ending.signal,
         });
       },
-      onChange: onCage,
+      onChange: (info) => {
+        const { mode, active, reason } = info;
+        if (mode === "auto" && active === null) log.warn("Models run without a cage", { reason });
+        onCage(info);
+      },
     });
   }
 
@@ -67,6 +76,27 @@ export class Launcher {
   /** Finds out which cage holds; throws `load_failed` where there must be one and is none. */
   async findCage(runtime: Runtime): Promise<void> {
     await this.#cages.for(runtime);
+  }
+
+  /** Ends what still looks for a cage, and removes what it kept beside the sockets. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#ending.abort(new AppError("shutting_down", "The server is stopping"));
+    await this.#cages.settled();
+    const beside = this.#besideSockets();
+    if (beside !== null) await removeIfThere(beside);
+  }
+
+  #filterFolders(): string[] {
+    const beside = this.#besideSockets();
+    const first = join(this.#options.config.runtimeHome, ".cage");
+    return beside === null ? [first] : [first, beside];
+  }
+
+  /** Where a runtime home is only read: a folder that the server cannot write either. */
+  #besideSockets(): string | null {
+    const { sockets, config } = this.#options;
+    const folder = `${sockets.dir}-cage`;
+    return folder.startsWith(`${config.home}/`) ? null : folder;
   }
 
   async prepare(launch: LaunchSpec, runtime: Runtime): Promise<PreparedLaunch> {

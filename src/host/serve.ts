@@ -29,7 +29,7 @@ export interface ServeOptions {
   /** By what the models of other programs are looked for; none are without it. */
   importPlaces?: ImportPlaces;
   /** As those of `HostOptions`. */
-  cagePrograms?: CagePrograms;
+  cagePrograms?(): CagePrograms;
   serverUrl?: string;
   heartbeatLimitMs?: number;
   /** Called once, after the line that says so. */
@@ -64,7 +64,8 @@ export async function serve(options: ServeOptions): Promise<number> {
     }),
     ...runtimeParts(options, { log, signal: ending.signal }),
     importRoots: importRootsOf(options, log),
-    cagePrograms: options.cagePrograms ?? findCagePrograms(Deno.build.os, options.path),
+    cagePrograms: options.cagePrograms ??
+      (() => findCagePrograms(Deno.build.os, options.path)),
     serverUrl: options.serverUrl,
     heartbeatLimitMs: options.heartbeatLimitMs,
     onReady: (address) => {

@@ -36,7 +36,7 @@ export async function probeOptions(kind: CageKind | "none"): Promise<CageProbeOp
     platform: "linux",
     tools: findCageTools("linux"),
     runtime: { path: await testRuntime(), devices: [], source: "flag" },
-    folder,
+    folders: [folder],
     programs: {
       bwrap: kind === "bubblewrap" ? await testBwrap() : null,
       setpriv: kind === "landlock" ? await landlockSetpriv() : null,
