@@ -25,8 +25,8 @@ const GPU_LIBRARIES = [
 const PACKAGE_TREES = ["/nix/store", "/gnu/store", "/home/linuxbrew/.linuxbrew"];
 
 const LIBRARY = /^(?:lib|ld-).*\.so(?:\.\d+)*$|^lib.*\.dylib$/;
-/** Of llama.cpp itself, where other libraries lie as well. */
-const OWN_LIBRARY = /^lib(?:ggml|llama|mtmd)/;
+/** What llama.cpp opens by its name. Apple's libraries do not tell us which others they need. */
+const OPENED = /^libggml-(?!base).*\.so$|^lib.*\.dylib$/;
 /** What else an unpacked or built llama.cpp has in its folder; no model, no archive, nothing hidden. */
 const OWN_FILE = /^(?:(?:llama|ggml|rpc)(?:-[a-z0-9-]+)?|LICENSE[\w.-]*|runtime\.json)$/;
 /** What a driver's library opens beside itself. */
@@ -60,17 +60,25 @@ function ownFiles(
   { names, gpu }: { names: readonly Deno.DirEntry[]; gpu: boolean },
 ): string[] {
   const folder = dirname(program);
-  const at = (name: string) => join(folder, name);
-  const beside = names.filter(({ name }) => LIBRARY.test(name)).map(({ name }) => at(name));
   // One mount instead of dozens, each of which makes a load longer.
-  const isAllOurs = names.every((entry) => isOwnFile(folder, entry));
-  const data = names.filter(({ name }) => gpu && GPU_DATA.includes(name)).map(({ name }) =>
-    at(name)
-  );
-  return [
-    ...(isAllOurs ? [folder] : [program, ...beside, ...data]),
-    ...inLibraryFolders([program, ...beside], { folder, gpu }),
-  ];
+  const whole = names.every((entry) => isOwnFile(folder, entry)) ? [folder] : [];
+  const own = [program];
+  const all = new Map<string, string[]>();
+  for (const each of [folder, ...libraryFolders(folder)]) {
+    for (const { name } of each === folder ? names : namesIn(each)) {
+      const path = join(each, name);
+      // Which of two the loader takes is its own business.
+      if (LIBRARY.test(name)) all.set(name, [...all.get(name) ?? [], path]);
+      // Which libraries a driver's own opens by their names, no file tells.
+      const isOpened = gpu && each === folder && LIBRARY.test(name);
+      const isData = gpu && GPU_DATA.includes(name);
+      if (isOpened || isData || OPENED.test(name)) own.push(path);
+    }
+  }
+  if (whole.length === 0) return withNeeded(own, all);
+  const isElsewhere = (path: string) => dirname(path) !== folder;
+  if (![...all.values()].some((paths) => paths.some(isElsewhere))) return whole;
+  return [...whole, ...withNeeded(own, all).filter(isElsewhere)];
 }
 
 function isOwnFile(folder: string, { name, isDirectory, isSymlink }: Deno.DirEntry): boolean {
@@ -79,40 +87,19 @@ function isOwnFile(folder: string, { name, isDirectory, isSymlink }: Deno.DirEnt
   return !isSymlink || !Deno.readLinkSync(join(folder, name)).includes("/");
 }
 
-/**
- * Of PREFIX/lib for PREFIX/bin/llama-server: llama.cpp's own, and what those name as needed. Whatever else
- * was installed there is not seen.
- */
-function inLibraryFolders(
-  roots: readonly string[],
-  { folder, gpu }: { folder: string; gpu: boolean },
-): string[] {
-  const folders = libraryFolders(folder);
-  const all = new Map<string, string>();
-  const data: string[] = [];
-  for (const each of folders) {
-    for (const { name } of namesIn(each)) {
-      if (LIBRARY.test(name) && !all.has(name)) all.set(name, join(each, name));
-      else if (gpu && GPU_DATA.includes(name)) data.push(join(each, name));
-    }
-  }
-  if (all.size === 0) return [];
-  const seen = new Set<string>();
-  for (const name of all.keys()) {
-    if (OWN_LIBRARY.test(name) || name.endsWith(".dylib")) seen.add(name);
-  }
-  const waiting = [...roots, ...[...seen].map((name) => all.get(name)!)];
-  for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
+/** With the libraries that these name as needed, and those that are needed by them, as far as we have them. */
+function withNeeded(own: readonly string[], all: ReadonlyMap<string, string[]>): string[] {
+  const seen = new Set(own);
+  // A set hands out what is added meanwhile.
+  for (const path of seen) {
     for (const name of neededBy(path)) {
-      const found = all.get(name);
-      if (found === undefined || seen.has(name)) continue;
-      seen.add(name);
-      waiting.push(found);
+      if (seen.size < MOST_FILES) { for (const found of all.get(name) ?? []) seen.add(found); }
     }
   }
-  return [...[...seen].slice(0, MOST_FILES).map((name) => all.get(name)!), ...data];
+  return [...seen];
 }
 
+/** Of PREFIX/lib for PREFIX/bin/llama-server, where whatever else was installed is not seen. */
 function libraryFolders(folder: string): string[] {
   return ["lib", "lib64"].map((name) => join(dirname(folder), name)).filter((path) =>
     path !== folder && !SYSTEM_LIBRARIES.includes(path)

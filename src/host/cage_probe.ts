@@ -5,7 +5,7 @@ import { dirname, isAbsolute } from "node:path";
 import { messageOf } from "../errors.ts";
 import { caged, type CageTools } from "./cage.ts";
 import { filterFiles } from "./cage_filters.ts";
-import { librariesOf } from "./cage_libraries.ts";
+import { KnownLibraries, librariesOf } from "./cage_libraries.ts";
 import { openingIn, PROOF_ARGS } from "./cage_proof.ts";
 import type { Cage, CageKind, CageView, Walls } from "./cage_view.ts";
 import { findProgram } from "./find_program.ts";
@@ -29,6 +29,8 @@ export interface CageProbeOptions {
   runtime: Pick<Runtime, "path" | "devices" | "source">;
   /** For the filters: the first that can be used. The server must not be able to write there. */
   folders: readonly string[];
+  /** Remembers what the program's loads will need. */
+  libraries?: KnownLibraries;
   signal?: AbortSignal | undefined;
 }
 
@@ -175,10 +177,10 @@ async function run(
   options: CageProbeOptions,
   { gpu }: { gpu: boolean },
 ): Promise<RunResult> {
-  const { runtime } = options;
+  const { runtime, libraries = new KnownLibraries() } = options;
   return await inside({ program: runtime.path, args }, {
     cage,
-    view: viewOf(librariesOf(runtime.path, { gpu, isOurs: runtime.source === "installed" }), gpu),
+    view: viewOf(libraries.of(runtime.path, { gpu, isOurs: runtime.source === "installed" }), gpu),
   }, options);
 }
 
@@ -194,7 +196,7 @@ async function openingOf(cage: Cage, options: CageProbeOptions): Promise<string 
 
 const SYSTEM_PROGRAM = { gpu: false, isOurs: false };
 
-function viewOf(libraries: string[], gpu: boolean): CageView {
+function viewOf(libraries: readonly string[], gpu: boolean): CageView {
   return { libraries, files: [], writable: null, gpu, privateBytes: null };
 }
 

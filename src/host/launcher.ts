@@ -58,6 +58,7 @@ export class Launcher implements AsyncDisposable {
           ...{ platform, tools, runtime },
           programs: startable(programs()),
           folders: this.#filterFolders(),
+          libraries: this.#libraries,
           signal: this.#ending.signal,
         });
       },
