@@ -101,6 +101,17 @@ Deno.test("profile() names files as text, whatever is in their names", () => {
   assert.match(profile("/opt/llama/llama-server", { ...VIEW, gpu: true }), /iokit-open/);
 });
 
+Deno.test("profile() opens single files where the view has those, and of their folder its list alone", () => {
+  const libraries = ["/Users/u/llama-server", "/Users/u/libggml.dylib", "/Users/u/libggml-cpu.so"];
+  const text = profile("/Users/u/llama-server", { ...VIEW, libraries });
+  for (const path of libraries) assert.ok(text.includes(`(subpath "${path}")`), path);
+  assert.ok(!text.includes('(subpath "/Users/u")'));
+  const ofFolder = text.split("\n").filter((line) => line.includes('"/Users/u")'));
+  assert.deepEqual(ofFolder, ['(allow file-read-data (literal "/Users/u"))']);
+  const without = profile("/Users/u/llama-server", { ...VIEW, libraries: libraries.slice(0, 2) });
+  assert.ok(!without.includes('"/Users/u")'));
+});
+
 Deno.test("privateMemoryBound() leaves room for any model that was let in", () => {
   const bound = (plannedBytes: number | null, totalBytes: number) =>
     privateMemoryBound({ plannedBytes, totalBytes, threads: 16 });

@@ -49,19 +49,23 @@ Deno.test("landlockWords() gives a file the rights of a file and a folder those 
   const words = landlockWords(["/opt/llama/llama-server", "-m", "/home/u/a.gguf"], {
     cage: { kind: "landlock", program: "/usr/bin/setpriv", filters: { plain: "/f", gpu: "/g" } },
     view: {
-      libraries: ["/opt/llama", "/etc/ld.so.cache", "/gone"],
+      libraries: ["/opt/llama", "/etc/ld.so.cache", "/gone", "/home/u/libggml-cpu-x64.so"],
       files: [{ path: "/home/u/link.gguf", real: "/home/u/a.gguf" }],
       writable: "/run/s/00",
       gpu: false,
       privateBytes: null,
     },
-    isFolder: (path) => path === "/gone" ? null : ["/opt/llama", "/run/s/00"].includes(path),
+    isFolder: (path) =>
+      path === "/gone" ? null : ["/opt/llama", "/run/s/00", "/home/u"].includes(path),
     uid: 1000,
   });
-  const rules = words.filter((word) => word.startsWith("path-beneath:")).slice(0, 3);
+  const rules = words.filter((word) => word.startsWith("path-beneath:")).slice(0, 5);
   assert.deepEqual(rules, [
     "path-beneath:read-file,read-dir,execute:/opt/llama",
     "path-beneath:read-file,execute:/etc/ld.so.cache",
+    "path-beneath:read-file,execute:/home/u/libggml-cpu-x64.so",
+    // Backends are found by listing their folder.
+    "path-beneath:read-dir:/home/u",
     "path-beneath:read-file:/home/u/a.gguf",
   ]);
   assert.ok(words.includes("path-beneath:read-dir,make-sock,remove-file:/run/s/00"));
