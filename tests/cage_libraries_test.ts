@@ -192,12 +192,20 @@ for (const kind of ["bubblewrap", "landlock"] as const) {
     assert.equal(child.lines.filter((line) => line.startsWith("read ")).length, 1, "the program");
   });
 
-  for (const place of ["a folder with other files", "PREFIX/bin, its libraries in PREFIX/lib"]) {
+  for (
+    const place of [
+      "a folder of its own",
+      "a folder with other files",
+      "PREFIX/bin, its libraries in PREFIX/lib",
+    ]
+  ) {
     Deno.test(`A llama-server in ${place} answers in its cage (${kind})`, async () => {
       await using dir = await tempDir();
       const isPrefixed = place.startsWith("PREFIX");
       const program = isPrefixed ? await prefixedEngine(dir.path) : await copiedEngine(dir.path);
-      Deno.writeTextFileSync(join(program, "../notes.txt"), "SECRET\n");
+      const isShared = place !== "a folder of its own";
+      if (isShared) Deno.writeTextFileSync(join(program, "../notes.txt"), "SECRET\n");
+      assert.equal(librariesOf(program, CPU).includes(join(program, "..")), !isShared);
       const { programs } = await probeOptions(kind);
       await using server = await startServer({
         entry: "tests/support/caged_main.ts",

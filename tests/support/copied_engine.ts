@@ -3,12 +3,18 @@
 import { basename, dirname, join } from "node:path";
 import { testRuntime } from "./llama_server.ts";
 
-/** With its libraries, directly in the folder. Returns the program's path. */
+/**
+ * With its libraries, directly in the folder; the name of each with a version is a link to a longer one, as
+ * releases have them. Returns the program's path.
+ */
 export async function copiedEngine(folder: string): Promise<string> {
   const program = await testRuntime();
   Deno.mkdirSync(folder, { recursive: true });
   for (const path of engineFiles(dirname(program))) {
-    copy(path, join(folder, basename(path)));
+    const name = basename(path);
+    const isLinked = /\.so\.\d+$/.test(name) && Deno.lstatSync(path).isFile;
+    copy(path, join(folder, isLinked ? `${name}.9.1` : name));
+    if (isLinked) Deno.symlinkSync(`${name}.9.1`, join(folder, name));
   }
   return join(folder, basename(program));
 }
