@@ -127,6 +127,7 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
   const env = options.env;
   const config = chosenBy(parsed, env, options);
   checkFolders(config, apiKeyFile(parsed, options), options.os);
+  checkSystemFolders(config, options.os);
   checkExposure(config);
   const warnings = misspelt(env);
   const file = fileOf(config.home, { serving: parsed.command.name === "serve", options, warnings });
@@ -233,6 +234,25 @@ function checkFolders(config: Config, keyFile: string | null, os: string): void 
         JSON.stringify(runtimeHome)
       }, where the server may not write. Choose a place outside of it`,
       { values: { flag: "--home", path: home, runtime_home: runtimeHome } },
+    );
+  }
+}
+
+/** Deno opens nothing there to a program with less than all rights, which the server is. */
+function checkSystemFolders({ home, modelsDirs }: Config, os: string): void {
+  if (os !== "linux") return;
+  const folders = [
+    { flag: "--home", path: home },
+    ...modelsDirs.map((path) => ({ flag: "--models-dir", path })),
+  ];
+  for (const { flag, path } of folders) {
+    if (!/^\/(?:dev|proc|sys)(?:\/|$)/.test(path)) continue;
+    throw new AppError(
+      "bad_flag",
+      `Cannot use ${flag} ${
+        JSON.stringify(path)
+      }: in /dev, /proc and /sys the server may open no file. Choose a place outside of them`,
+      { values: { flag, path } },
     );
   }
 }

@@ -116,3 +116,18 @@ Deno.test("loadConfig() needs no home folder when both are given, and says so ot
   const { config } = loadConfig({ ...input, args: ["--home", "a", "--runtime-home", "b"] });
   assert.deepEqual([config.home, config.runtimeHome], ["/srv/a", "/srv/b"]);
 });
+
+Deno.test("loadConfig() refuses folders of the system in which the server could open nothing", async () => {
+  await using home = new SettingsHome();
+  for (
+    const [flag, path] of [["--home", "/dev/shm/x"], ["--models-dir", "/proc/1/root/m"]] as const
+  ) {
+    const error = failure(() => home.load({ args: [flag, path], os: "linux" }));
+    assert.equal(error.code, "bad_flag");
+    assert.match(
+      error.message,
+      /: in \/dev, \/proc and \/sys the server may open no file\. Choose a/,
+    );
+  }
+  assert.equal(home.load({ args: ["--home", "/device/x"], os: "linux" }).config.home, "/device/x");
+});
