@@ -127,7 +127,7 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
   const env = options.env;
   const config = chosenBy(parsed, env, options);
   checkFolders(config, apiKeyFile(parsed, options), options.os);
-  checkSystemFolders(config, options.os);
+  checkSharedMemory(config, options.os);
   checkExposure(config);
   const warnings = misspelt(env);
   const file = fileOf(config.home, { serving: parsed.command.name === "serve", options, warnings });
@@ -238,20 +238,20 @@ function checkFolders(config: Config, keyFile: string | null, os: string): void 
   }
 }
 
-/** Deno opens nothing there to a program with less than all rights, which the server is. */
-function checkSystemFolders({ home, modelsDirs }: Config, os: string): void {
+/** Deno opens nothing in /dev to a program with less than all rights, which the server is. */
+function checkSharedMemory({ home, modelsDirs }: Config, os: string): void {
   if (os !== "linux") return;
   const folders = [
     { flag: "--home", path: home },
     ...modelsDirs.map((path) => ({ flag: "--models-dir", path })),
   ];
   for (const { flag, path } of folders) {
-    if (!/^\/(?:dev|proc|sys)(?:\/|$)/.test(path)) continue;
+    if (!/^\/dev\/shm(?:\/|$)/.test(path)) continue;
     throw new AppError(
       "bad_flag",
       `Cannot use ${flag} ${
         JSON.stringify(path)
-      }: in /dev, /proc and /sys the server may open no file. Choose a place outside of them`,
+      }: in /dev/shm the server may open no file. Choose a place outside of it`,
       { values: { flag, path } },
     );
   }
