@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { ScopeInfo } from "../src/api_types.ts";
 import { sections } from "../src/cli/scope.ts";
 import { cli, cliEnv } from "./support/cli.ts";
+import { TestHub } from "./support/hub.ts";
 import { startServer } from "./support/server_process.ts";
 import { tempDir } from "./support/temp_dir.ts";
 
@@ -40,6 +41,19 @@ Deno.test("scope says in words what the server may do, and what it never can", a
   assert.ok(!JSON.stringify(permissions).includes(server.runtimeHome));
 });
 
+Deno.test("scope and doctor tell the running server's settings, whatever this command was given", async () => {
+  await using hub = await TestHub.start();
+  await using server = await startServer({ env: { HF_ENDPOINT: hub.endpoint } });
+  // Of the command only what finds the server.
+  const env = { ZOMBIE_HOME: server.home, ZOMBIE_RUNTIME_HOME: "", HF_ENDPOINT: "" };
+  const scope = await cli(["scope"], { env });
+  assert.equal(scope.code, 0, scope.stderr);
+  assert.ok(scope.stdout.includes(`or install it in ${server.runtimeHome}\n`), scope.stdout);
+  const doctor = await cli(["doctor"], { env });
+  assert.ok(doctor.stdout.includes(`The Hub answers at ${hub.endpoint}\n`), doctor.stdout);
+  assert.ok(doctor.stdout.includes(` free in ${server.home}\n`), doctor.stdout);
+});
+
 Deno.test("scope shows each cage with its reason, and each missing right with what it costs", () => {
   const scope: ScopeInfo = {
     permissions: {
@@ -50,9 +64,10 @@ Deno.test("scope shows each cage with its reason, and each missing right with wh
       permission: "read /data/models",
       costs: { code: "models_folder", message: "Models in this folder are not seen" },
     }],
+    runtime_home: "/rt",
     cage: { mode: "auto", active: null, reason: null },
   };
-  const text = JSON.stringify(sections(scope, "/rt"));
+  const text = JSON.stringify(sections(scope));
   assert.ok(text.includes('["read /data/models","  Models in this folder are not seen"]'), text);
   assert.ok(text.includes('"label":"reads","lines":["nothing"]'), text);
   assert.ok(text.includes('"label":"may","lines":["do less than it would like"]'), text);
@@ -61,7 +76,7 @@ Deno.test("scope shows each cage with its reason, and each missing right with wh
     cage: { mode: "auto", active: "landlock", reason: "bubblewrap is not there: install it" },
   };
   assert.ok(
-    JSON.stringify(sections(caged, "/rt")).includes(
+    JSON.stringify(sections(caged)).includes(
       '["landlock (--cage auto)","bubblewrap is not there: install it"]',
     ),
   );
