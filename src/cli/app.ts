@@ -7,6 +7,7 @@ import { inQuotes } from "../connect_tools.ts";
 import { AppError } from "../errors.ts";
 import { jsonText, plainLine } from "./plain_text.ts";
 import type { ServerClient } from "./server_client.ts";
+import { StatusLine } from "./status_line.ts";
 
 const SAID = {
   opened: "Opened",
@@ -29,7 +30,10 @@ export async function openApp(context: CommandContext): Promise<number> {
         "too, and both use one window\n",
     );
   }
+  using line = new StatusLine(terminal);
+  line.show("Opening the window");
   const shown = await desktop.show(address);
+  line.clear();
   if (loaded.switches.has("json")) terminal.out(`${jsonText({ address, shown })}\n`);
   else terminal.out(`${SAID[shown]} ${address}\n`);
   return 0;
