@@ -33,6 +33,21 @@ export function importRoots(places: ImportPlaces): ImportRoot[] {
   return [...roots.values()];
 }
 
+/** What has a say in `importRoots`. */
+const VARIABLES = [
+  ...["XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "OLLAMA_MODELS"],
+  ...["HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "LLAMA_CACHE"],
+];
+
+/** The folders that a user named by variables, as they are understood here. */
+export function importVariables(places: ImportPlaces): Record<string, string> {
+  const layout = new Layout(places);
+  return Object.fromEntries(VARIABLES.flatMap((name) => {
+    const path = layout.variable(name);
+    return path === null ? [] : [[name, path]];
+  }));
+}
+
 type Place = readonly [program: string, path: string | null];
 
 /** What its own variable says, else the user's folder; and the one of its system service. */

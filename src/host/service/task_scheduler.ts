@@ -74,7 +74,7 @@ export class TaskSchedulerService implements ServiceSystem {
 
   async #must(...args: string[]): Promise<void> {
     const { code, stderr } = await this.#schtasks(...args);
-    if (code !== 0) throw failed(`do "${args[0]}" for the service`, "schtasks", stderr);
+    if (code !== 0) throw failed(`do "${args[0]}" for the service`, "schtasks", { said: stderr });
   }
 
   #schtasks(...args: string[]) {
