@@ -42,15 +42,15 @@ export async function earlierBundle(folder: string): Promise<string[]> {
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return [];
     if (error instanceof Deno.errors.NotADirectory) {
-      throw new BuildFailure(`Cannot make "${folder}": it is there, and no folder`);
+      throw new BuildFailure(`Cannot make "${folder}": it, or what it would lie in, is a file`);
     }
     throw error;
   }
   if (files.length === 0) return [];
   if (!files.includes(PROGRAM)) throw notOurs(folder, files[0]!);
   const start = await readStart(join(folder, PROGRAM), FIRST_WORDS.length);
-  // A build that was killed may have made it, and not yet written to it.
-  if (start !== "" && start !== FIRST_WORDS) throw notOurs(folder, PROGRAM);
+  // A build that was killed may have made it, and not yet written much to it.
+  if (!FIRST_WORDS.startsWith(start)) throw notOurs(folder, PROGRAM);
   return [...files.filter((name) => name !== PROGRAM), PROGRAM];
 }
 
@@ -66,7 +66,8 @@ export async function checkPapers(
       if (!isFile) throw notOurs(folder, name);
       found.push(name);
     } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      const { NotADirectory, NotFound } = Deno.errors;
+      if (!(error instanceof NotFound || error instanceof NotADirectory)) throw error;
     }
   }
   if (found.length === 0) return;

@@ -60,8 +60,17 @@ Deno.test("A build refuses a folder with anything that is not its own, and leave
     ["bundle.ts", "link", /^Cannot build into "\S+link": its "\S+" is not of an earlier build\./],
     ["bundle.ts", "scripts", /: its "zombiecoder\.js" is not of an earlier build/],
     ["bundle.ts", "workers", /: its "server\.js" is not of an earlier build/],
-    ["bundle.ts", "file", /^Cannot make "\S+file": it is there, and no folder\n/],
-    ["bundle.ts", "file/below", /^Cannot make "\S+file\/below": it is there, and no folder\n/],
+    ["bundle.ts", "file", /^Cannot make "\S+file": it, or what it would lie in, is a file\n/],
+    [
+      "bundle.ts",
+      "file/below",
+      /^Cannot make "\S+file\/below": it, or what it would lie in, is a file\n/,
+    ],
+    [
+      "compile.ts",
+      "file",
+      /^Cannot make "\S+file\/bundle": it, or what it would lie in, is a file\n/,
+    ],
     ["compile.ts", "site", /^Cannot build into "\S+site": its "manifest\.json" is not of an/],
     ["compile.ts", "site2", /^Cannot build into "\S+site2": its "LICENSES\.txt" is not of an/],
     ["compile.ts", "both", /^Cannot build into "\S+bundle": its "notes\.txt" is not of an/],
@@ -170,7 +179,7 @@ Deno.test("deno task bundle replaces an earlier one with what it embedded, tells
 });
 
 Deno.test("bundleProgram() goes on where a killed build stopped, and writes through no link", async () => {
-  await using tree = await fileTree({ "mine.js": "mine\n", "cut/zombiecoder.js": "" });
+  await using tree = await fileTree({ "mine.js": "mine\n", "cut/zombiecoder.js": "#!/usr/bin" });
   const folder = join(tree.root, "cut");
   const { scripts } = await bundleProgram(folder);
   for (const name of scripts) assert.ok(Deno.statSync(join(folder, name)).size > 1000, name);
