@@ -191,31 +191,6 @@ Deno.test("A window is opened anew where its browser lives on with a page of ano
   assert.equal(front?.instance, "127.0.0.1");
 });
 
-Deno.test("A browser that hangs is named, not believed, and keeps what it has", async () => {
-  await using user = await desktopUser("user");
-  assert.equal((await user.zombiecoder("app")).code, 0);
-  const [folder] = [...Deno.readDirSync(join(user.runtimeHome, "app"))];
-  const note = join(user.runtimeHome, "app", folder!.name, "browser.json");
-  const { pid } = JSON.parse(Deno.readTextFileSync(note));
-  // It was opened yesterday.
-  const yesterday = new Date(Date.now() - 86_400_000);
-  await Deno.utime(note, yesterday, yesterday);
-  Deno.kill(pid, "SIGSTOP");
-  const before = user.processes().sort();
-  const hung = await user.zombiecoder("app");
-  assert.deepEqual(hung, {
-    code: 1,
-    stdout: "",
-    stderr: "Cannot open a window: the browser of the one before does not answer. " +
-      `End its process ${pid} and try again\n`,
-  });
-  // Who waited for it is gone, and it is not.
-  await until(() => user.processes().every((each) => before.includes(each)), WAIT_MS);
-  Deno.kill(pid, "SIGCONT");
-  const front = await user.zombiecoder("app");
-  assert.deepEqual([front.code, front.stdout], [0, `Brought to the front: ${addressOf(user)}\n`]);
-});
-
 Deno.test("Without such a browser the user's own is told the address; without any, app says so", async () => {
   await using user = await desktopUser("user");
   const bin = join(user.home, "..", "bin");
