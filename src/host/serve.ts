@@ -12,6 +12,7 @@ import { grantableRoots, type ImportPlaces, importRoots } from "./import_roots.t
 import { LogFile } from "./log_file.ts";
 import type { ImportRoot } from "./messages.ts";
 import type { FindOrInstallOptions } from "./install.ts";
+import { withRealFolders } from "./real_place.ts";
 import { mayUseSocket } from "./rights.ts";
 import type { RuntimesOptions } from "./runtimes.ts";
 import { ServerLock } from "./server_lock.ts";
@@ -39,8 +40,9 @@ export interface ServeOptions {
 
 /** Serves until a signal asks it to end (0) or it cannot go on (throws). */
 export async function serve(options: ServeOptions): Promise<number> {
-  const { config, io } = options;
-  using lock = ServerLock.take(config.home);
+  const { io } = options;
+  using lock = ServerLock.take(options.config.home);
+  const config = withRealFolders(options.config);
   using logFile = new LogFile(join(config.home, "logs"));
   const log = createLog({
     part: "host",
