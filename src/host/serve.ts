@@ -16,7 +16,7 @@ import { withRealFolders } from "./real_place.ts";
 import { mayUseSocket } from "./rights.ts";
 import type { RuntimesOptions } from "./runtimes.ts";
 import { ServerLock } from "./server_lock.ts";
-import { prepareSocketFolder } from "./socket_folder.ts";
+import { prepareSocketFolder, type SocketBases } from "./socket_folder.ts";
 import { UncaughtErrors } from "./uncaught_errors.ts";
 
 export interface ServeOptions {
@@ -24,7 +24,7 @@ export interface ServeOptions {
   /** Folder of the sources or of the bundle. */
   programDir: string;
   /** Where the private folder of the sockets is made. */
-  socketBase: string;
+  socketBases: SocketBases;
   /** The value of PATH. */
   path: string | null;
   /** By what the models of other programs are looked for; none are without it. */
@@ -53,17 +53,18 @@ export async function serve(options: ServeOptions): Promise<number> {
   const ending = new AbortController();
   // Before the host, so that a second signal is heard until all is stopped.
   using stop = new StopSignals(() => lock[Symbol.dispose]());
+  using sockets = prepareSocketFolder({
+    ...options.socketBases,
+    home: config.home,
+    platform: Deno.build.os,
+    mayUse: mayUseSocket,
+  });
   await using host = new Host({
     config,
     log,
     lock,
     version: VERSION,
-    sockets: prepareSocketFolder({
-      base: options.socketBase,
-      home: config.home,
-      platform: Deno.build.os,
-      mayUse: mayUseSocket,
-    }),
+    sockets,
     ...runtimeParts(options, { log, signal: ending.signal }),
     importRoots: importRootsOf(options, log),
     cagePrograms: options.cagePrograms ?? findCagePrograms(Deno.build.os, options.path),
