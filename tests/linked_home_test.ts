@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import type { ModelRow, ScopeInfo, SystemInfo } from "../src/api_types.ts";
-import { realPlace, withRealFolders } from "../src/host/real_place.ts";
+import { withRealFolders } from "../src/host/real_folders.ts";
+import { realPlace } from "../src/real_place.ts";
 import { loadConfig } from "../src/config.ts";
 import { buildTestModel, HELLO_SENTENCE } from "../src/models/hello_model.ts";
 import { cli } from "./support/cli.ts";

@@ -3,7 +3,7 @@
 
 import { dirname, join, posix, sep, win32 } from "node:path";
 import type { ImportRoot } from "./messages.ts";
-import { realPlace } from "./real_place.ts";
+import { realPlace } from "../real_place.ts";
 
 /** What `readProcess()` knows of the user. */
 export interface ImportPlaces {
@@ -153,7 +153,7 @@ export function grantableRoots(
   wanted: readonly ImportRoot[],
   { own, userHome, volumes = VOLUMES }: RootLimits,
 ): GrantableRoots {
-  const ownPaths = own.map(realPlace);
+  const ownPaths = own.map((path) => realPlace(path));
   const homePath = userHome === null ? null : realPlace(userHome);
   const roots = new Map<string, ImportRoot>();
   const refused: ImportRoot[] = [];

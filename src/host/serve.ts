@@ -12,7 +12,8 @@ import { grantableRoots, type ImportPlaces, importRoots } from "./import_roots.t
 import { LogFile } from "./log_file.ts";
 import type { ImportRoot } from "./messages.ts";
 import type { FindOrInstallOptions } from "./install.ts";
-import { withRealFolders } from "./real_place.ts";
+import { withRealFolders } from "./real_folders.ts";
+import { checkProgramPlaces, pathOutside, type ProgramPlaces } from "./program_safety.ts";
 import { mayUseSocket } from "./rights.ts";
 import type { RuntimesOptions } from "./runtimes.ts";
 import { ServerLock } from "./server_lock.ts";
@@ -39,7 +40,10 @@ export interface ServeOptions {
 }
 
 /** Serves until a signal asks it to end (0) or it cannot go on (throws). */
-export async function serve(options: ServeOptions): Promise<number> {
+export async function serve(given: ServeOptions): Promise<number> {
+  const { home } = given.config;
+  checkProgramPlaces(home, programPlaces(given));
+  const options = { ...given, path: pathOutside(home, given.path) };
   const { io } = options;
   using lock = ServerLock.take(options.config.home);
   const config = withRealFolders(options.config);
@@ -107,6 +111,17 @@ function importRootsOf({ config, importPlaces }: ServeOptions, log: Log): Import
   return roots;
 }
 
+function programPlaces({ programDir }: ServeOptions): ProgramPlaces {
+  const execPath = Deno.execPath();
+  // A compiled program's own folder is inside of it: what users put beside it, lies beside the file.
+  const folder = Deno.build.standalone ? dirname(execPath) : programDir;
+  return {
+    execPath,
+    programDir: Deno.build.standalone ? null : programDir,
+    bundledFolder: join(folder, "config", "llama.cpp"),
+  };
+}
+
 /** Which llama-server there is: both are loaded when they are first asked. */
 function runtimeParts(
   options: ServeOptions,
@@ -114,12 +129,10 @@ function runtimeParts(
 ): Pick<HostOptions, "findRuntime" | "runtimes" | "guard"> {
   const { config } = options;
   const { releaseApi } = config;
-  // A compiled program's own folder is inside of it: what users put beside it, lies beside the file.
-  const folder = Deno.build.standalone ? dirname(Deno.execPath()) : options.programDir;
   const guard = new BuildGuard();
   const shared = {
     llamaServer: config.llamaServer,
-    bundledFolder: join(folder, "config", "llama.cpp"),
+    bundledFolder: programPlaces(options).bundledFolder,
     runtimeHome: config.runtimeHome,
     path: options.path,
     guard,

@@ -3,7 +3,7 @@
 
 import { join } from "node:path";
 import { AppError, messageOf } from "../../errors.ts";
-import { realPlace } from "../real_place.ts";
+import { realPlace } from "../../real_place.ts";
 import { nameHash } from "../socket_folder.ts";
 
 const LOCK_LOOK_MS = 50;
