@@ -3,6 +3,7 @@
 
 import { dirname, join, posix, sep, win32 } from "node:path";
 import type { ImportRoot } from "./messages.ts";
+import { realPlace } from "../real_place.ts";
 
 /** What `readProcess()` knows of the user. */
 export interface ImportPlaces {
@@ -167,7 +168,7 @@ export function grantableRoots(
   wanted: readonly ImportRoot[],
   { own, userHome, volumes = VOLUMES }: RootLimits,
 ): GrantableRoots {
-  const ownPaths = own.map(realPlace);
+  const ownPaths = own.map((path) => realPlace(path));
   const homePath = userHome === null ? null : realPlace(userHome);
   const roots = new Map<string, ImportRoot>();
   const refused: ImportRoot[] = [];
@@ -205,19 +206,6 @@ function separate(root: ImportRoot, volumes: string): ImportRoot[] {
       .map((entry) => ({ ...root, path: join(root.path, entry.name) }));
   } catch {
     return [];
-  }
-}
-
-/** The real path, or where it would be: what does not exist lies in the nearest that does. */
-function realPlace(path: string): string {
-  const missing: string[] = [];
-  for (let at = path;; at = dirname(at)) {
-    try {
-      return join(Deno.realPathSync(at), ...missing);
-    } catch {
-      if (dirname(at) === at) return path;
-      missing.unshift(at.slice(dirname(at).length).replace(/^[\\/]+/, ""));
-    }
   }
 }
 
