@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import type { ScopeInfo } from "../src/api_types.ts";
 import { sections } from "../src/cli/scope.ts";
 import { cli, cliEnv } from "./support/cli.ts";
 import { TestHub } from "./support/hub.ts";
-import { startServer } from "./support/server_process.ts";
+import { startServer, until } from "./support/server_process.ts";
 import { tempDir } from "./support/temp_dir.ts";
 
 Deno.test("scope says in words what the server may do, and what it never can", async () => {
@@ -35,8 +36,12 @@ Deno.test("scope says in words what the server may do, and what it never can", a
   assert.match(stdout, / {12}ports 28080 to 28100 and \d+ of this computer \(::1\)\n/);
   assert.match(stdout, /huggingface\.co, \*\.huggingface\.co, hf\.co and \*\.hf\.co, port 443\n/);
   assert.match(stdout, /its models, on 64 sockets in \/\S+\n/);
-  const json = await cli(["scope", "--json"], { env: cliEnv(server) });
-  assert.deepEqual(JSON.parse(json.stdout), await server.json("/admin/scope"));
+  // The cage may be found between two questions.
+  const json = await until(async () => {
+    const told = await cli(["scope", "--json"], { env: cliEnv(server) });
+    const served = await server.json("/admin/scope");
+    return isDeepStrictEqual(JSON.parse(told.stdout), served) && told;
+  });
   const { permissions } = JSON.parse(json.stdout) as ScopeInfo;
   assert.ok(!JSON.stringify(permissions).includes(server.runtimeHome));
 });
