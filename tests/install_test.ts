@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { basename, delimiter, dirname, join } from "node:path";
 import { AppError } from "../src/errors.ts";
 import { PINNED_TAG } from "../src/host/install_github.ts";
+import type { InstallSource } from "../src/host/install_source.ts";
 import { tarGz, zip } from "./support/archive_writer.ts";
 import { realBuildArchive } from "./support/real_build.ts";
 import { archive, CPU, GPU, InstallCase as Case, INSTALLED } from "./support/install_case.ts";
@@ -335,6 +336,34 @@ Deno.test("findOrInstallRuntime() says what every source answered", async () => 
   assert.match(message, /"llama\.cpp-tools" on Debian sid/);
   t.api.status = 500;
   assert.match(await refusal(t.find({ sources: [t.source()] })), /127\.0\.0\.1:\d+ answered 500/);
+});
+
+Deno.test("findOrInstallRuntime() takes a source that cannot even be asked for one that cannot serve", async () => {
+  await using t = await Case.open();
+  const unasked: InstallSource = {
+    name: "debian",
+    unsuitable: () =>
+      Promise.reject(new Deno.errors.NotCapable("Requires read access to an important file.")),
+    builds: () => assert.fail("it was asked to install"),
+  };
+  const message = await refusal(t.find({ sources: [t.source(), unasked] }));
+  assert.match(message, /Source "github": .*404/);
+  assert.match(
+    message,
+    /Source "debian": Requires read access to an important file\. Install llama\.cpp by hand/,
+  );
+  t.api.add(PINNED_TAG, { [CPU]: archive() });
+  assert.equal((await t.find({ sources: [unasked, t.source()] })).path, t.installed);
+});
+
+Deno.test("A runtime home that leads to itself is told as the reason why nothing loads", async () => {
+  await using t = await Case.open();
+  await Deno.symlink(t.home, t.home);
+  const { keeper } = t.builds({ unasked: true });
+  const message = await refusal(keeper.get({ retry: false }));
+  assert.match(message, /^Cannot find or install llama-server: .*(symbolic links|filename).*home/);
+  assert.match(message, /\. Correct that, or name the program with --llama-server PATH/);
+  assert.equal(keeper.info.error?.message, message);
 });
 
 Deno.test("findOrInstallRuntime() does not wait for a server that says nothing", async () => {

@@ -51,7 +51,7 @@ async function installRuntime(options: FindOrInstallOptions, tried: string[]): P
   const failures: Failures = { tried, refused: false };
   const runtime = await installFirst({ ...options, runtimeHome: home }, failures);
   if (runtime !== null) return runtime;
-  const reasons = tried.map((reason) => `${reason}. `).join("");
+  const reasons = tried.map((reason) => `${withoutPeriod(reason)}. `).join("");
   throw new AppError(
     "runtime_missing",
     `Cannot find or install llama-server. ${reasons}${BY_HAND}`,
@@ -72,7 +72,7 @@ export async function installBeside(options: FindOrInstallOptions): Promise<Runt
   if (runtime !== null) return runtime;
   throw new AppError(
     failures.refused ? "runtime_refused" : "download_failed",
-    `Cannot install this build of llama.cpp: ${failures.tried.join(". ")}. ` +
+    `Cannot install this build of llama.cpp: ${failures.tried.map(withoutPeriod).join(". ")}. ` +
       "What is here is as it was",
     { values: failures.refused ? { reason: "unusable" } : {} },
   );
@@ -123,7 +123,7 @@ async function installFirst(
   failures: Failures,
 ): Promise<Runtime | null> {
   for (const source of options.sources) {
-    const unsuitable = await source.unsuitable(options.signal);
+    const unsuitable = await reasonAgainst(source, options.signal);
     options.signal.throwIfAborted();
     if (unsuitable !== null) {
       failures.tried.push(`Source "${source.name}": ${unsuitable}`);
@@ -133,6 +133,15 @@ async function installFirst(
     if (runtime !== null) return runtime;
   }
   return null;
+}
+
+/** What cannot even be asked, for want of a right or a tool, is a reason like any other. */
+async function reasonAgainst(source: InstallSource, signal: AbortSignal): Promise<string | null> {
+  try {
+    return await source.unsuitable(signal);
+  } catch (error) {
+    return messageOf(error);
+  }
 }
 
 async function installFrom(
@@ -173,4 +182,9 @@ async function installFrom(
     await removeWorkFolder(workFolder);
   }
   return null;
+}
+
+/** Programs end what they say with one, and so do we. */
+function withoutPeriod(reason: string): string {
+  return reason.replace(/[.\s]+$/, "");
 }

@@ -2,7 +2,7 @@
 // How it is found is `install.ts`'s, loaded only when the search begins.
 
 import type { RuntimeInfo } from "../api_types.ts";
-import { AppError } from "../errors.ts";
+import { AppError, messageOf } from "../errors.ts";
 import { UNKNOWN_RUNTIME } from "../unknown_runtime.ts";
 import type { BuildGuard } from "./build_check.ts";
 import type { Runtime } from "./find_runtime.ts";
@@ -134,9 +134,13 @@ export class RuntimeKeeper implements AsyncDisposable {
         { values: { reason: "cancelled" }, cause: error },
       );
     }
-    return isKnown
-      ? error
-      : new AppError("runtime_missing", "Cannot find or install llama-server", { cause: error });
+    if (isKnown) return error;
+    return new AppError(
+      "runtime_missing",
+      `Cannot find or install llama-server: ${messageOf(error)}. Correct that, or name the ` +
+        "program with --llama-server PATH, then try again",
+      { cause: error },
+    );
   }
 
   #tell(change: Partial<RuntimeInfo>): void {
