@@ -336,6 +336,68 @@ Deno.test("While one is installed nothing else is changed, and an ended program 
   equal((await Array.fromAsync(Deno.readDir(dirname(t.installed)))).length, 4);
 });
 
+Deno.test("While another process installs, removing a build is refused and using one is not held up", async () => {
+  const { t, runtimes, keeper } = await withCpuBuild();
+  await using _t = t;
+  await runtimes.install({ ...WANTED, variant: "vulkan" });
+  equal((await ended(runtimes)).state, "done");
+  {
+    using other = await Deno.open(join(t.home, ".lock"), { read: true, write: true });
+    await other.lock(true);
+    const removing = refusal(runtimes.remove(INSTALLED));
+    // It was asked later and needs no lock.
+    const using_ = runtimes.use("auto");
+    const { message, values } = await removing;
+    match(message, /another process installs llama\.cpp\. Try again when that is done$/);
+    equal(values.reason, "busy");
+    equal((await using_).chosen, null);
+  }
+  // Who asked then has left: it is not done behind their back.
+  deepEqual(await t.kept(), [VULKAN, INSTALLED].toSorted());
+  await keeper.get({ retry: false });
+  await runtimes.use(VULKAN);
+  await runtimes.remove(INSTALLED);
+  deepEqual(await t.kept(), [VULKAN, "use.json"]);
+});
+
+Deno.test("What using a build leads to is told, not waited for, where it must be installed", async () => {
+  await using t = await Case.open();
+  const bytes = archive();
+  t.api.add(PINNED_TAG, { [CPU]: bytes });
+  const { runtimes, keeper } = t.builds({ unasked: true });
+  await Deno.mkdir(t.home);
+  {
+    const options = { read: true, write: true, create: true };
+    using other = await Deno.open(join(t.home, ".lock"), options);
+    await other.lock(true);
+    const { job } = await runtimes.use("auto");
+    deepEqual([job?.state, job?.activity], [
+      "installing",
+      "Waiting for another process that installs llama.cpp",
+    ]);
+  }
+  equal((await keeper.get({ retry: false })).path, t.installed);
+});
+
+Deno.test("A runtime home that cannot be written is named, with what to do", async () => {
+  const { t, runtimes } = await withCpuBuild();
+  await using _t = t;
+  await runtimes.install({ ...WANTED, variant: "vulkan" });
+  equal((await ended(runtimes)).state, "done");
+  await Deno.remove(join(t.home, "use.json"));
+  await Deno.mkdir(join(t.home, "use.json", "full"), { recursive: true });
+  const told = new RegExp(
+    `^Cannot write in the runtime home "${t.home}": .+ another folder with --runtime-home$`,
+  );
+  match((await refusal(runtimes.use(INSTALLED), "folder_unusable")).message, told);
+  await Deno.remove(join(t.home, "use.json"), { recursive: true });
+  await runtimes.use(VULKAN);
+  await Deno.remove(join(t.home, ".lock"));
+  await Deno.mkdir(join(t.home, ".lock"));
+  match((await refusal(runtimes.remove(INSTALLED), "folder_unusable")).message, told);
+  deepEqual(await t.kept(), [VULKAN, INSTALLED, "use.json"].toSorted());
+});
+
 Deno.test("A process that is killed while it changes the choice leaves the old one or the new one", async () => {
   const { t, runtimes } = await withCpuBuild();
   await using _t = t;

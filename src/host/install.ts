@@ -13,6 +13,7 @@ import {
   removeLeftovers,
   removeWorkFolder,
 } from "./runtime_home.ts";
+import { homeUnusable } from "./runtime_refusals.ts";
 
 export interface FindOrInstallOptions
   extends FindOptions, Pick<KeepOptions, "onProgress" | "cancellation" | "asked"> {
@@ -108,13 +109,7 @@ async function openHome(
     }
   } catch (error) {
     signal.throwIfAborted();
-    const path = runtimeHome;
-    throw new AppError(
-      "folder_unusable",
-      `Cannot write in the runtime home "${path}": ${messageOf(error)}. ` +
-        "Correct that or choose another folder with --runtime-home",
-      { values: { path }, cause: error },
-    );
+    throw homeUnusable(runtimeHome, error);
   }
 }
 

@@ -158,12 +158,31 @@ export async function lockRuntimeHome(
   runtimeHome: string,
   options: { signal: AbortSignal; onWait(): void },
 ): Promise<Disposable> {
+  return (await lockWithin(runtimeHome, { ...options, limitMs: Infinity }))!;
+}
+
+/** For what somebody waits for in silence: null where another process still changes the home then. */
+export async function tryLockRuntimeHome(
+  runtimeHome: string,
+  options: { signal: AbortSignal; limitMs: number },
+): Promise<Disposable | null> {
+  return await lockWithin(runtimeHome, { ...options, onWait: () => {} });
+}
+
+async function lockWithin(
+  runtimeHome: string,
+  { signal, onWait, limitMs }: { signal: AbortSignal; onWait(): void; limitMs: number },
+): Promise<Disposable | null> {
   const path = join(runtimeHome, ".lock");
   const file = await Deno.open(path, { read: true, write: true, create: true, mode: 0o600 });
   try {
-    for (let waited = false; !(await file.tryLock(true)); waited = true) {
-      if (!waited) options.onWait();
-      await pause(LOCK_POLL_MS, options.signal);
+    for (let waitedMs = 0; !(await file.tryLock(true)); waitedMs += LOCK_POLL_MS) {
+      if (waitedMs >= limitMs) {
+        file.close();
+        return null;
+      }
+      if (waitedMs === 0) onWait();
+      await pause(LOCK_POLL_MS, signal);
     }
     return { [Symbol.dispose]: () => file.close() };
   } catch (error) {

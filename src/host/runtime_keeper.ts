@@ -27,6 +27,7 @@ export class RuntimeKeeper implements AsyncDisposable {
   #info: RuntimeInfo = UNKNOWN_RUNTIME;
   #current: Runtime | null = null;
   #cancellation = new Cancellation();
+  #installs: PromiseWithResolvers<void> | null = null;
   /** Somebody cancelled what was installed unasked: until something is found, nothing else is. */
   #isDeclined = false;
 
@@ -49,6 +50,14 @@ export class RuntimeKeeper implements AsyncDisposable {
     // Not at the same time: the one that ends last would be told, not the one that was chosen last.
     this.#finding = Promise.resolve(before).catch(() => {}).then(() => this.#find());
     return this.#finding;
+  }
+
+  /** As `again`, but what is installed then is not waited for: it is told as it goes. */
+  async look(): Promise<void> {
+    const installs = this.#installs = Promise.withResolvers<void>();
+    const found = this.again();
+    found.catch(() => {});
+    await Promise.race([found, installs.promise]);
   }
 
   /** The runtime to launch with. Waits for an installation; after a failure `retry` searches again. */
@@ -98,6 +107,7 @@ export class RuntimeKeeper implements AsyncDisposable {
         // It was declined while this one still looked.
         if (mayInstall && this.#isDeclined) cancellation.cancel();
         this.#tell({ phase: "installing", activity, progress });
+        this.#installs?.resolve();
       }, { cancellation, mayInstall });
       this.#current = runtime;
       this.#isDeclined = false;
