@@ -291,6 +291,45 @@ Deno.test("A build that is too old, broken, or no longer as it was installed is 
   deepEqual(await t.kept(), [INSTALLED]);
 });
 
+Deno.test("Of several on PATH the one that is used is listed, and what is no program is none", async () => {
+  await using t = await Case.open();
+  await Deno.mkdir(t.at("folder", "llama-server"), { recursive: true });
+  const old = await t.server("old/llama-server", { version: "version: 5000 (abc)" });
+  const broken = await t.server("broken/llama-server", { code: 3 });
+  const good = await t.server("good/llama-server");
+  const later = await t.server("later/llama-server");
+  const given = {
+    path: ["folder", "old", "broken", "good", "later"].map((n) => t.at(n)).join(":"),
+  };
+  {
+    // Nobody has asked any of them yet.
+    const { runtimes } = t.builds(given);
+    const { installed } = await runtimes.use("path");
+    deepEqual(installed.map((row) => [row.name, row.build, row.active]), [["path", 11118, true]]);
+  }
+  const { runtimes, keeper } = t.builds(given);
+  equal((await keeper.get({ retry: false })).path, good);
+  const { installed } = await runtimes.list();
+  deepEqual(installed.map((row) => [row.name, row.build, row.active, row.refusal]), [
+    ["path", 11118, true, null],
+  ]);
+  equal((await runtimes.use("path")).chosen, "path");
+  equal(keeper.current?.path, good);
+
+  // Another one is in use: then the first that may be.
+  const named = t.builds({ ...given, llamaServer: later });
+  await named.keeper.get({ retry: false });
+  await Deno.remove(broken);
+  deepEqual((await named.runtimes.list()).installed[0]!.refusal, null);
+  await Deno.remove(t.at("good"), { recursive: true });
+  await Deno.remove(t.at("later"), { recursive: true });
+  const [row] = (await t.builds(given).runtimes.list()).installed;
+  match(row!.refusal!, /build 5000 is too old/);
+  match((await refusal(t.builds(given).runtimes.use("path"))).message, /build 5000 is too old/);
+  await Deno.remove(old);
+  deepEqual((await t.builds(given).runtimes.list()).installed, []);
+});
+
 Deno.test("A choice that cannot be followed falls back to the usual order and says so", async () => {
   const { t, runtimes } = await withCpuBuild();
   await using _t = t;

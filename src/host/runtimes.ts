@@ -26,7 +26,7 @@ import {
   refused,
   tooLate,
 } from "./runtime_refusals.ts";
-import { type RuntimeRow, runtimeRows } from "./runtime_rows.ts";
+import { rowsNamed, type RuntimeRow, runtimeRows } from "./runtime_rows.ts";
 
 export interface RuntimesOptions
   extends Omit<FindOrInstallOptions, "onProgress" | "sources" | "cancellation"> {
@@ -143,8 +143,7 @@ export class Runtimes implements AsyncDisposable {
         });
       }
       if (name === USUAL_ORDER) return await this.#choose(null);
-      const row = await this.#row(name);
-      await proveBuild(row, this.#options);
+      await this.#prove(name);
       await this.#choose(name);
     });
   }
@@ -242,6 +241,21 @@ export class Runtimes implements AsyncDisposable {
     const row = rows.find((each) => each.name === name);
     if (row === undefined) throw noSuchBuild(name);
     return row;
+  }
+
+  /** Of several on PATH one is enough. Throws why the best of them may not be used. */
+  async #prove(name: string): Promise<void> {
+    const rows = isBuildName(name) ? await rowsNamed(name, this.#options) : [];
+    const failures: unknown[] = [];
+    for (const row of rows) {
+      try {
+        return void await proveBuild(row, this.#options);
+      } catch (error) {
+        this.#options.signal.throwIfAborted();
+        failures.push(error);
+      }
+    }
+    throw failures[0] ?? noSuchBuild(name);
   }
 
   #refuseWhileInstalling(): void {
