@@ -227,6 +227,28 @@ Deno.test("The newest build is installed on request, through nightly-tag.txt", a
   deepEqual(installed.find(({ active }) => active)?.build, 12110);
 });
 
+Deno.test("A build of the same name and other content is installed beside the one that is there", async () => {
+  await using t = await Case.open();
+  const { runtimes } = t.builds();
+  const wanted = { variant: "cpu", latest: true, unverified: true };
+  const install = async (content: string) => {
+    t.api.add("b12110", { "llama-b12110-bin-ubuntu-x64.tar.gz": archive({}, content) });
+    await runtimes.install(wanted);
+    const { state, name } = await ended(runtimes);
+    equal(state, "done");
+    return name!;
+  };
+  const first = await install(" of one day");
+  const second = await install(" of another day");
+  equal(first, "llama-b12110-ubuntu-x64");
+  match(second, /^llama-b12110-ubuntu-x64-[0-9a-f]{8}$/);
+  for (const [name, day] of [[first, "one"], [second, "another"]]) {
+    equal(await Deno.readTextFile(join(t.home, name!, "libllama.so")), `library of ${day} day`);
+  }
+  equal(await install(" of another day"), second);
+  deepEqual(await t.kept(), [first, second, "use.json"]);
+});
+
 Deno.test("What must not be is refused with what to do", async () => {
   const { t, runtimes, digests } = await withCpuBuild();
   await using _t = t;

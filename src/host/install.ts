@@ -4,6 +4,7 @@
 import { join } from "node:path";
 import { AppError, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
+import { freeName } from "./build_archives.ts";
 import { type FindOptions, findRuntime, givenRuntime, type Runtime } from "./find_runtime.ts";
 import type { InstallContext, InstallSource } from "./install_source.ts";
 import { keepBuild, type KeepOptions, plainName } from "./keep_build.ts";
@@ -153,6 +154,7 @@ async function installFrom(
   };
   const context: InstallContext = {
     workFolder,
+    nameFor: (name, archives) => freeName(runtimeHome, { name, archives }),
     finalFolder: (name) => join(runtimeHome, plainName(name)),
     progress: (activity, progress) => options.onProgress({ activity, progress }),
     log,

@@ -91,11 +91,11 @@ async function buildFrom(
   context.progress("Preparing llama.cpp", 0.85);
   const version = fetched.find((each) => each.name === "llama.cpp-tools")?.version ?? "unknown";
   const plain = version.replace(/^\d+:/, "").toLowerCase().replace(/[^a-z0-9.+~-]/g, "-");
-  const name = `debian-${plain}-${privateApt.architecture}`;
+  const archives = fetched.map(({ path, sha256 }) => ({ name: basename(path), sha256 }));
+  const name = await context.nameFor(`debian-${plain}-${privateApt.architecture}`, archives);
   const folder = join(apt.folder, "flat");
   await Deno.mkdir(folder, { mode: 0o755 });
   await flatten({ root, glibcRoot, folder, finalFolder: context.finalFolder(name), signal });
-  const archives = fetched.map(({ path, sha256 }) => ({ name: basename(path), sha256 }));
   return { name, folder, verified: "signed", archives, needsDevice: false };
 }
 
