@@ -3,6 +3,7 @@ import { basename, delimiter, dirname, join } from "node:path";
 import { AppError } from "../src/errors.ts";
 import { PINNED_TAG } from "../src/host/install_github.ts";
 import type { InstallSource } from "../src/host/install_source.ts";
+import { clearLeftovers } from "../src/host/runtime_home.ts";
 import { tarGz, zip } from "./support/archive_writer.ts";
 import { realBuildArchive } from "./support/real_build.ts";
 import { archive, CPU, GPU, InstallCase as Case, INSTALLED } from "./support/install_case.ts";
@@ -439,6 +440,25 @@ Deno.test("findOrInstallRuntime() clears away what a killed installation left, a
   assert.equal((await t.find({ sources })).path, t.installed);
   const living = "use.json.ba9876543210.tmp";
   assert.deepEqual(await t.kept(), [".partial-mine", INSTALLED, "photos", living]);
+});
+
+Deno.test("clearLeftovers() leaves what another process installs now, and makes nothing", async () => {
+  await using t = await Case.open();
+  const { signal } = t.abort;
+  assert.deepEqual(await clearLeftovers(t.home, signal), []);
+  await assert.rejects(Deno.lstat(t.home), Deno.errors.NotFound);
+  const left = `.partial-${"0".repeat(32)}`;
+  await Deno.mkdir(join(t.home, left), { recursive: true });
+  assert.deepEqual(await clearLeftovers(t.home, signal), []);
+  {
+    const options = { read: true, write: true, create: true };
+    using other = await Deno.open(join(t.home, ".lock"), options);
+    await other.lock(true);
+    assert.deepEqual(await clearLeftovers(t.home, signal), []);
+    assert.deepEqual(await t.kept(), [left]);
+  }
+  assert.deepEqual(await clearLeftovers(t.home, signal), [left]);
+  assert.deepEqual(await t.kept(), []);
 });
 
 Deno.test("findOrInstallRuntime() installs again where a file was cut, and keeps a folder that is not ours", async () => {

@@ -46,6 +46,7 @@ const WORK_FOLDER = /^\.partial-[0-9a-f]{32}$/;
 /** What a process that died left of a small file; a living one is done with it at once. */
 const UNWRITTEN = /^(use|probes|embedded)\.json\.[0-9a-f]{12}\.tmp$/;
 const UNWRITTEN_MS = 60_000;
+const LOCK = ".lock";
 const LOCK_POLL_MS = 100;
 const REMOVE_ATTEMPTS = 20;
 const REMOVE_AGAIN_MS = 100;
@@ -153,6 +154,14 @@ export async function removeLeftovers(runtimeHome: string): Promise<string[]> {
   return removed;
 }
 
+/** As soon as a program starts, which may never install anything. Whoever installs now does it itself. */
+export async function clearLeftovers(runtimeHome: string, signal: AbortSignal): Promise<string[]> {
+  // Without one nothing was ever installed there.
+  if (!(await isThere(join(runtimeHome, LOCK)))) return [];
+  using lock = await tryLockRuntimeHome(runtimeHome, { signal, limitMs: 0 });
+  return lock === null ? [] : await removeLeftovers(runtimeHome);
+}
+
 /** Waits until no other process changes the home. The system lifts the lock of a dead process. */
 export async function lockRuntimeHome(
   runtimeHome: string,
@@ -173,7 +182,7 @@ async function lockWithin(
   runtimeHome: string,
   { signal, onWait, limitMs }: { signal: AbortSignal; onWait(): void; limitMs: number },
 ): Promise<Disposable | null> {
-  const path = join(runtimeHome, ".lock");
+  const path = join(runtimeHome, LOCK);
   const file = await Deno.open(path, { read: true, write: true, create: true, mode: 0o600 });
   try {
     for (let waitedMs = 0; !(await file.tryLock(true)); waitedMs += LOCK_POLL_MS) {

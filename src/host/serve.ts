@@ -14,6 +14,7 @@ import type { ImportRoot } from "./messages.ts";
 import type { FindOrInstallOptions } from "./install.ts";
 import { mayUseSocket } from "./rights.ts";
 import type { RuntimesOptions } from "./runtimes.ts";
+import { clearLeftovers } from "./runtime_home.ts";
 import { ServerLock } from "./server_lock.ts";
 import { prepareSocketFolder } from "./socket_folder.ts";
 import { UncaughtErrors } from "./uncaught_errors.ts";
@@ -108,7 +109,7 @@ function importRootsOf({ config, importPlaces }: ServeOptions, log: Log): Import
 function runtimeParts(
   options: ServeOptions,
   { log, signal }: { log: Log; signal: AbortSignal },
-): Pick<HostOptions, "findRuntime" | "runtimes" | "guard"> {
+): Pick<HostOptions, "findRuntime" | "runtimes" | "guard" | "clearLeftovers"> {
   const { config } = options;
   const { releaseApi } = config;
   // A compiled program's own folder is inside of it: what users put beside it, lies beside the file.
@@ -145,6 +146,17 @@ function runtimeParts(
       const sources: RuntimesOptions["sources"] = (wanted) =>
         installSources({ releaseApi, ...wanted });
       return new Runtimes({ ...shared, ...given, sources });
+    },
+    async clearLeftovers() {
+      try {
+        const removed = await clearLeftovers(config.runtimeHome, signal);
+        if (removed.length > 0) {
+          shared.log.info("Removed unfinished installations", { count: removed.length });
+        }
+      } catch (error) {
+        // It may not be ours to change.
+        shared.log.debug("Cannot look for unfinished installations", { reason: messageOf(error) });
+      }
     },
   };
 }
