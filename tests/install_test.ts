@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { basename, delimiter, dirname, join } from "node:path";
 import { AppError } from "../src/errors.ts";
+import type { RuntimeInfo } from "../src/api_types.ts";
 import { PINNED_TAG } from "../src/host/install_github.ts";
 import type { InstallSource } from "../src/host/install_source.ts";
 import { clearLeftovers } from "../src/host/runtime_home.ts";
+import { RuntimeKeeper } from "../src/host/runtime_keeper.ts";
 import { tarGz, zip } from "./support/archive_writer.ts";
 import { realBuildArchive } from "./support/real_build.ts";
 import { archive, CPU, GPU, InstallCase as Case, INSTALLED } from "./support/install_case.ts";
@@ -357,14 +359,38 @@ Deno.test("findOrInstallRuntime() takes a source that cannot even be asked for o
   assert.equal((await t.find({ sources: [unasked, t.source()] })).path, t.installed);
 });
 
-Deno.test("A runtime home that leads to itself is told as the reason why nothing loads", async () => {
+Deno.test("A runtime home that leads to itself is named as the reason why nothing loads", async () => {
   await using t = await Case.open();
   await Deno.symlink(t.home, t.home);
-  const { keeper } = t.builds({ unasked: true });
+  const { keeper, runtimes } = t.builds({ unasked: true });
+  const ways = [
+    () => keeper.get({ retry: false }),
+    () => runtimes.list(),
+    () => runtimes.install({ variant: "cpu", latest: false, unverified: false }),
+    () => runtimes.use("path"),
+  ];
+  for (const ask of ways) {
+    await assert.rejects(ask, (error) => {
+      assert.ok(error instanceof AppError, String(error));
+      assert.equal(error.code, "folder_unusable");
+      assert.ok(error.message.startsWith(`Cannot read the runtime home "${t.home}": `));
+      assert.match(error.message, /another folder with --runtime-home$/);
+      return true;
+    });
+  }
+  assert.equal(keeper.info.error?.code, "folder_unusable");
+});
+
+Deno.test("RuntimeKeeper tells whatever stopped its search", async () => {
+  const told: RuntimeInfo[] = [];
+  const keeper = new RuntimeKeeper({
+    find: () => Promise.reject(new Error("No space left on device")),
+    onChange: (info) => told.push(info),
+  });
   const message = await refusal(keeper.get({ retry: false }));
-  assert.match(message, /^Cannot find or install llama-server: .*(symbolic links|filename).*home/);
-  assert.match(message, /\. Correct that, or name the program with --llama-server PATH/);
-  assert.equal(keeper.info.error?.message, message);
+  assert.match(message, /^Cannot find or install llama-server: No space left on device\. Correct/);
+  assert.match(message, /name the program with --llama-server PATH, then try again$/);
+  assert.equal(told.at(-1)?.error?.message, message);
 });
 
 Deno.test("findOrInstallRuntime() does not wait for a server that says nothing", async () => {

@@ -110,7 +110,7 @@ async function openHome(
     }
   } catch (error) {
     signal.throwIfAborted();
-    throw homeUnusable(runtimeHome, error);
+    throw homeUnusable("write in", { path: runtimeHome, error });
   }
 }
 

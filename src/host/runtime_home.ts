@@ -4,6 +4,7 @@
 import { join } from "node:path";
 import { randomHex } from "../random_hex.ts";
 import { durableWrite, removeIfThere } from "../durable_write.ts";
+import { homeUnusable } from "./runtime_refusals.ts";
 
 /** How an installed build came here; `runtime.json` in its folder. */
 export interface BuildRecord {
@@ -61,17 +62,21 @@ export async function listBuilds(runtimeHome: string): Promise<InstalledBuild[]>
   return (await listRecords(runtimeHome)).filter(({ isWhole }) => isWhole);
 }
 
-/** Those that lost a file as well. */
+/** Those that lost a file as well. Throws `folder_unusable`. */
 export async function listRecords(
   runtimeHome: string,
 ): Promise<(InstalledBuild & { isWhole: boolean })[]> {
   const builds: (InstalledBuild & { isWhole: boolean })[] = [];
-  for (const name of await foldersOf(runtimeHome)) {
-    if (name.startsWith(".")) continue;
-    const folder = join(runtimeHome, name);
-    const record = await readRecord(folder);
-    if (record === null) continue;
-    builds.push({ folder, record, isWhole: await isWhole(folder, record) });
+  try {
+    for (const name of await foldersOf(runtimeHome)) {
+      if (name.startsWith(".")) continue;
+      const folder = join(runtimeHome, name);
+      const record = await readRecord(folder);
+      if (record === null) continue;
+      builds.push({ folder, record, isWhole: await isWhole(folder, record) });
+    }
+  } catch (error) {
+    throw homeUnusable("read", { path: runtimeHome, error });
   }
   return builds.sort((a, b) =>
     (b.record.build ?? 0) - (a.record.build ?? 0) ||

@@ -35,10 +35,13 @@ export function busyElsewhere(): AppError {
 }
 
 /** Its disk may be full or closed to us, its place taken by something else. */
-export function homeUnusable(path: string, error: unknown): AppError {
+export function homeUnusable(
+  action: "read" | "write in",
+  { path, error }: { path: string; error: unknown },
+): AppError {
   return new AppError(
     "folder_unusable",
-    `Cannot write in the runtime home "${path}": ${messageOf(error)}. ` +
+    `Cannot ${action} the runtime home "${path}": ${messageOf(error)}. ` +
       "Correct that or choose another folder with --runtime-home",
     { values: { path }, cause: error },
   );

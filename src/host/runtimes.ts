@@ -232,7 +232,9 @@ export class Runtimes implements AsyncDisposable {
       await work();
     } catch (error) {
       signal.throwIfAborted();
-      throw error instanceof AppError ? error : homeUnusable(runtimeHome, error);
+      throw error instanceof AppError
+        ? error
+        : homeUnusable("write in", { path: runtimeHome, error });
     }
   }
 
