@@ -48,10 +48,20 @@ export class SharedBrowser implements AsyncDisposable {
   readonly endpoint: string;
   readonly #child: Deno.ChildProcess;
   readonly #folder: TempFolder;
+  /** Ends with the last process that has its stderr: the helpers write to its folder, too. */
+  readonly #heard: Promise<void>;
 
-  private constructor(endpoint: string, child: Deno.ChildProcess, folder: TempFolder) {
+  private constructor(
+    endpoint: string,
+    { child, heard, folder }: {
+      child: Deno.ChildProcess;
+      heard: Promise<void>;
+      folder: TempFolder;
+    },
+  ) {
     this.endpoint = endpoint;
     this.#child = child;
+    this.#heard = heard;
     this.#folder = folder;
   }
 
@@ -77,7 +87,7 @@ export class SharedBrowser implements AsyncDisposable {
       stderr: "piped",
     }).spawn();
     const found = Promise.withResolvers<string>();
-    void (async () => {
+    const heard = (async () => {
       let said = "";
       for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) {
         said = (said + text).slice(-4_096);
@@ -86,7 +96,7 @@ export class SharedBrowser implements AsyncDisposable {
       }
       found.reject(new Error(`Chromium ended before it could be used: ${said}`));
     })();
-    return new SharedBrowser(await found.promise, child, folder);
+    return new SharedBrowser(await found.promise, { child, heard, folder });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -96,6 +106,7 @@ export class SharedBrowser implements AsyncDisposable {
       this.#child.kill("SIGKILL");
       await this.#child.status;
     }
+    await within(this.#heard, 10_000);
     await this.#folder[Symbol.asyncDispose]();
   }
 }
