@@ -16,6 +16,7 @@ import { withRealFolders } from "./real_folders.ts";
 import { checkProgramPlaces, pathOutside, type ProgramPlaces } from "./program_safety.ts";
 import { mayUseSocket } from "./rights.ts";
 import type { RuntimesOptions } from "./runtimes.ts";
+import { clearLeftovers } from "./runtime_home.ts";
 import { ServerLock } from "./server_lock.ts";
 import { prepareSocketFolder, type SocketBases } from "./socket_folder.ts";
 import { UncaughtErrors } from "./uncaught_errors.ts";
@@ -126,7 +127,7 @@ function programPlaces({ programDir }: ServeOptions): ProgramPlaces {
 function runtimeParts(
   options: ServeOptions,
   { log, signal }: { log: Log; signal: AbortSignal },
-): Pick<HostOptions, "findRuntime" | "runtimes" | "guard"> {
+): Pick<HostOptions, "findRuntime" | "runtimes" | "guard" | "clearLeftovers"> {
   const { config } = options;
   const { releaseApi } = config;
   const guard = new BuildGuard();
@@ -161,6 +162,17 @@ function runtimeParts(
       const sources: RuntimesOptions["sources"] = (wanted) =>
         installSources({ releaseApi, ...wanted });
       return new Runtimes({ ...shared, ...given, sources });
+    },
+    async clearLeftovers() {
+      try {
+        const removed = await clearLeftovers(config.runtimeHome, signal);
+        if (removed.length > 0) {
+          shared.log.info("Removed unfinished installations", { count: removed.length });
+        }
+      } catch (error) {
+        // It may not be ours to change.
+        shared.log.debug("Cannot look for unfinished installations", { reason: messageOf(error) });
+      }
     },
   };
 }
