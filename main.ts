@@ -98,7 +98,7 @@ class Program {
     return await serve({
       config,
       programDir: import.meta.dirname ?? this.#input.cwd,
-      socketBase: this.#input.runtimeDir ?? this.#input.tmpDir,
+      socketBases: this.#input,
       path: this.#input.env.PATH ?? null,
       importPlaces: this.#input,
       ...onReady !== undefined && { onReady },

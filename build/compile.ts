@@ -8,11 +8,10 @@ import { bundleProgram, ROOT } from "./bundle_program.ts";
 import { baseFor, type BaseProgram, deno, unavailable } from "./base_program.ts";
 import { compileArgs } from "./compile_args.ts";
 import { icon } from "./icon.ts";
-import { licenceTexts } from "./licences.ts";
-import { writeManifest } from "./manifest.ts";
-import { packRuntime } from "./runtime_archive.ts";
-import { sbom } from "./sbom.ts";
-import { BuildFailure, print, run, runBuild, WrongArguments } from "./step.ts";
+import { checkPapers } from "./output_folder.ts";
+import { writePapers } from "./papers.ts";
+import { checkRuntime, packRuntime } from "./runtime_archive.ts";
+import { BuildFailure, outFolder, print, run, runBuild, WrongArguments } from "./step.ts";
 import { type Target, targetNamed, TARGETS } from "./targets.ts";
 
 const USAGE = "Usage: deno task compile [--target TRIPLE] [--with-runtime DIR] [--out DIR], " +
@@ -28,24 +27,20 @@ interface Wishes {
 
 async function main(): Promise<number> {
   const { targets, forThisMachine, withRuntime, out } = readArguments();
-  // First, since nothing can be made without them.
+  // First all that can be wrong: nothing is touched before.
   const bases = new Map<Target, BaseProgram | null>();
   for (const target of targets) {
     bases.set(target, await baseFor(target, { isOnly: targets.length === 1 }));
   }
+  if (withRuntime !== null) await checkRuntime(withRuntime, targets[0]!);
+  await checkPapers(out);
   const bundle = join(out, "bundle");
   const program = await bundleProgram(bundle);
   const runtime = withRuntime === null
     ? null
     : await packRuntime(withRuntime, { into: bundle, target: targets[0]! });
-  const iconPath = join(out, "zombiecoder.ico");
+  const iconPath = join(bundle, "zombiecoder.ico");
   if (targets.some(({ os }) => os === "windows")) await Deno.writeFile(iconPath, icon());
-  const bill = await sbom({
-    packages: program.packages,
-    lock: await Deno.readTextFile(join(ROOT, "deno.lock")),
-    denoVersion: Deno.version.deno,
-    runtime,
-  });
   const names = new Map<string, string>();
   for (const target of targets) {
     const name = forThisMachine ? ownName(target) : target.file;
@@ -62,9 +57,7 @@ async function main(): Promise<number> {
     names.set(name, target.triple);
     await printSize(output, base);
   }
-  await writeManifest(out, names);
-  await Deno.writeTextFile(join(out, "LICENSES.txt"), await licenceTexts(program.packages));
-  await Deno.writeTextFile(join(out, "sbom.cdx.json"), `${JSON.stringify(bill, null, 2)}\n`);
+  await writePapers(out, { targets: names, contents: { packages: program.packages, runtime } });
   for (const [name, triple] of names) {
     if (triple === Deno.build.target) await checkRuns(join(out, name));
   }
@@ -86,7 +79,7 @@ function readArguments(): Wishes {
     targets: values.all === true ? TARGETS : [target!],
     forThisMachine: values.all !== true && values.target === undefined,
     withRuntime: values["with-runtime"] ?? null,
-    out: resolve(values.out ?? join(ROOT, "dist")),
+    out: outFolder(values.out, join(ROOT, "dist")),
   };
 }
 
@@ -145,7 +138,9 @@ function megabytes(sizeBytes: number): string {
 function reasonIn(stderr: string): string {
   const lines = stderr.split(/^Stack backtrace:/m)[0]!.trim().split("\n");
   const cause = lines.at(-1)!.replace(/^\s*(\d+:)?\s*(error:)?\s*/, "");
-  return `Cannot compile: ${cause}`;
+  // Its flags are not ours.
+  const remedy = " Move it away, or name another folder with --out DIR";
+  return `Cannot compile: ${cause.replace(/ [^.]+`--output <file-path>` flag .*/, remedy)}`;
 }
 
 if (import.meta.main) await runBuild(main);

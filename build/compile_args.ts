@@ -1,6 +1,6 @@
 // What `deno compile` is told for one target (pure).
 
-import { PROGRAM } from "./bundle_program.ts";
+import { PROGRAM } from "./output_folder.ts";
 import { RUNTIME_ARCHIVE, RUNTIME_RECORD } from "../src/host/embedded_runtime.ts";
 import type { Target } from "./targets.ts";
 

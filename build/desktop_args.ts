@@ -1,7 +1,7 @@
 // What `deno desktop` is told (pure).
 
 import { VERSION } from "../src/version.ts";
-import { PROGRAM } from "./bundle_program.ts";
+import { PROGRAM } from "./output_folder.ts";
 import { BuildFailure } from "./step.ts";
 
 export interface DesktopWishes {

@@ -1,4 +1,4 @@
-// dist/LICENSES.txt: the licences of the program and of what is inside of it, in their own words.
+// LICENSES.txt: the licences of the program and of what is inside of it, in their own words.
 
 import { join } from "node:path";
 import { ROOT } from "./bundle_program.ts";

@@ -1,9 +1,10 @@
-// dist/manifest.json and dist/SHA256SUMS: what a release consists of. Run by itself it describes what
+// manifest.json and SHA256SUMS: what a release, or a bundle, consists of. Run by itself it describes what
 // several machines have built: `deno run -A build/manifest.ts DIR`.
 
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { VERSION } from "../src/version.ts";
+import { checkPapers, MANIFEST, writePaper } from "./output_folder.ts";
 import { BuildFailure, print, runBuild, WrongArguments } from "./step.ts";
 import { TARGETS } from "./targets.ts";
 
@@ -12,20 +13,25 @@ export interface Manifest {
   files: { name: string; target: string; sizeBytes: number; sha256: string }[];
 }
 
-/** Of these files, by name and target, as far as they are in `folder`. */
+/** Of these files in `folder`, by name and target. Throws `BuildFailure` where one is missing. */
 export async function writeManifest(
   folder: string,
   targets: ReadonlyMap<string, string>,
 ): Promise<Manifest> {
   const files: Manifest["files"] = [];
+  const missing: string[] = [];
   for (const [name, target] of targets) {
     const read = await readSum(join(folder, name));
-    if (read !== null) files.push({ name, target, ...read });
+    if (read === null) missing.push(name);
+    else files.push({ name, target, ...read });
+  }
+  if (missing.length > 0) {
+    throw new BuildFailure(`Cannot find ${missing.join(", ")} in "${folder}"`);
   }
   const manifest = { version: VERSION, files };
-  await Deno.writeTextFile(join(folder, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`);
+  await writePaper(folder, MANIFEST, `${JSON.stringify(manifest, null, 2)}\n`);
   const sums = files.map(({ name, sha256 }) => `${sha256}  ${name}\n`).join("");
-  await Deno.writeTextFile(join(folder, "SHA256SUMS"), sums);
+  await writePaper(folder, "SHA256SUMS", sums);
   return manifest;
 }
 
@@ -47,14 +53,13 @@ async function readSum(path: string): Promise<{ sizeBytes: number; sha256: strin
 }
 
 async function main(): Promise<number> {
-  const [folder] = Deno.args;
-  if (folder === undefined) throw new WrongArguments("Usage: build/manifest.ts DIR");
-  const targets = new Map(TARGETS.map(({ file, triple }) => [file, triple] as const));
-  const { files } = await writeManifest(folder, targets);
-  const missing = [...targets.keys()].filter((name) => !files.some((file) => file.name === name));
-  if (missing.length > 0) {
-    throw new BuildFailure(`Cannot find ${missing.join(", ")} in "${folder}"`);
+  const [folder, ...more] = Deno.args;
+  if (folder === undefined || more.length > 0) {
+    throw new WrongArguments("Usage: build/manifest.ts DIR");
   }
+  const targets = new Map(TARGETS.map(({ file, triple }) => [file, triple] as const));
+  await checkPapers(folder, [MANIFEST, "SHA256SUMS"]);
+  const { files } = await writeManifest(folder, targets);
   for (const { name, sha256 } of files) print(`${sha256}  ${name}`);
   return 0;
 }

@@ -11,6 +11,7 @@ import {
   RUNTIME_ARCHIVE,
   RUNTIME_RECORD,
 } from "../src/host/embedded_runtime.ts";
+import { removeIfThere } from "../src/durable_write.ts";
 import { messageOf } from "../src/errors.ts";
 import { parseVersion } from "../src/host/runtime_probe.ts";
 import { programKind } from "./program_kind.ts";
@@ -21,17 +22,36 @@ import type { Target } from "./targets.ts";
 /** What our own installer notes beside a build: another one is made where it is unpacked. */
 const NOTES = new Set(["runtime.json", "runtime.unfinished"]);
 
-/** Throws `BuildFailure` for a folder that the program could not use on that system. */
+type System = Pick<Target, "os" | "arch">;
+
+/** Throws `BuildFailure` for a folder of which this is already seen; writes nothing. */
+export async function checkRuntime(source: string, target: System): Promise<void> {
+  const folder = resolve(source);
+  await checkServer(join(folder, serverOf(target)), target);
+  await loaderIn(folder, serverOf(target));
+}
+
+/**
+ * `into`: a folder that has none. Throws `BuildFailure` for a folder that the program could not use on that
+ * system.
+ */
 export async function packRuntime(
   source: string,
-  { into, target }: { into: string; target: Pick<Target, "os" | "arch"> },
+  { into, target }: { into: string; target: System },
 ): Promise<EmbeddedRuntime> {
   const folder = resolve(source);
-  const server = target.os === "windows" ? "llama-server.exe" : "llama-server";
+  const server = serverOf(target);
   await checkServer(join(folder, server), target);
   const archive = join(into, RUNTIME_ARCHIVE);
-  await packTarGz(await filesOf(folder), archive);
-  await checkUnpacks(archive);
+  let loader: string | null;
+  try {
+    await packTarGz(await filesOf(folder), archive);
+    await checkUnpacks(archive);
+    loader = await loaderIn(folder, server);
+  } catch (error) {
+    await removeIfThere(archive);
+    throw error;
+  }
   const bytes = await Deno.readFile(archive);
   const build = await buildNumber(join(folder, server), target);
   const runtime: EmbeddedRuntime = {
@@ -42,13 +62,17 @@ export async function packRuntime(
     arch: target.arch,
     sizeBytes: bytes.length,
     sha256: createHash("sha256").update(bytes).digest("hex"),
-    loader: await loaderIn(folder, server),
+    loader,
   };
   await Deno.writeTextFile(join(into, RUNTIME_RECORD), `${JSON.stringify(runtime, null, 2)}\n`);
   return runtime;
 }
 
-async function checkServer(path: string, { os, arch }: Pick<Target, "os" | "arch">): Promise<void> {
+function serverOf({ os }: System): string {
+  return os === "windows" ? "llama-server.exe" : "llama-server";
+}
+
+async function checkServer(path: string, { os, arch }: System): Promise<void> {
   const kind = await programKind(path);
   if (kind === null) {
     throw new BuildFailure(`Cannot embed a runtime: there is no program "${path}"`);
@@ -100,7 +124,7 @@ async function loaderIn(folder: string, server: string): Promise<string | null> 
 /** What it says itself, where it can be asked here; else what its folder's name says. */
 async function buildNumber(
   server: string,
-  { os, arch }: Pick<Target, "os" | "arch">,
+  { os, arch }: System,
 ): Promise<number | null> {
   if (os === Deno.build.os && arch === Deno.build.arch) {
     try {

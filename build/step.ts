@@ -1,5 +1,7 @@
 // What every step of a build uses: words for the terminal, and programs that may fail with a reason.
 
+import { resolve } from "node:path";
+
 /** A build that cannot go on for a reason that the user can change: told in one line, without a stack. */
 export class BuildFailure extends Error {}
 
@@ -20,11 +22,23 @@ export async function runBuild(build: () => Promise<number>): Promise<never> {
       printNote(error.message);
       Deno.exit(error instanceof WrongArguments ? 2 : 1);
     }
+    // A disk that is full or a folder of somebody else's: no bug of ours.
+    if (/^E[A-Z]+$/.test(`${(error as { code?: unknown } | null)?.code}`)) {
+      printNote(`Cannot go on: ${(error as Error).message}`);
+      Deno.exit(1);
+    }
     throw error;
   }
 }
 
 export class WrongArguments extends Error {}
+
+/** The value of `--out`, as an absolute path. */
+export function outFolder(given: string | undefined, byDefault: string): string {
+  // As of a variable that is not set: the working folder would be meant by nobody.
+  if (given === "") throw new WrongArguments("Cannot use --out without a folder: write --out DIR");
+  return resolve(given ?? byDefault);
+}
 
 export interface Ran {
   success: boolean;

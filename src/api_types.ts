@@ -130,6 +130,8 @@ export interface MissingRight {
 export interface ScopeInfo {
   permissions: ServerPermissions;
   missing: MissingRight[];
+  /** Where the host keeps llama.cpp; the server may not write there. */
+  runtime_home: string;
   cage: SystemInfo["cage"];
 }
 

@@ -1,7 +1,6 @@
 // Flags + environment + settings file + defaults -> one frozen Config; every value knows its source.
 // The only file that reads the process's arguments and environment.
 
-import { posix, win32 } from "node:path";
 import { homedir, tmpdir } from "node:os";
 import { isLoopback } from "./addresses.ts";
 import { MIN_API_KEY_LENGTH } from "./api_key.ts";
@@ -20,6 +19,7 @@ import {
 } from "./config_values.ts";
 import { AppError } from "./errors.ts";
 import { nearest } from "./nearest.ts";
+import { holdsPlace, pathsOf } from "./real_place.ts";
 import type { Setting } from "./setting.ts";
 import { SETTINGS } from "./settings.ts";
 
@@ -218,7 +218,7 @@ function checkFolders(config: Config, keyFile: string | null, os: string): void 
     ["--api-key-file", keyFile],
   ] as const;
   for (const [flag, path] of outside) {
-    if (path === null || !contains(home, path, os)) continue;
+    if (path === null || !holdsPlace(home, path, os)) continue;
     throw new AppError(
       "bad_flag",
       `Cannot use ${flag} ${JSON.stringify(path)}: it lies in the home ${
@@ -227,7 +227,7 @@ function checkFolders(config: Config, keyFile: string | null, os: string): void 
       { values: { flag, path, home } },
     );
   }
-  if (contains(runtimeHome, home, os)) {
+  if (holdsPlace(runtimeHome, home, os)) {
     throw new AppError(
       "bad_flag",
       `Cannot use --home ${JSON.stringify(home)}: it lies in the runtime home ${
@@ -267,32 +267,6 @@ function checkExposure(config: Config): void {
     } without an API key: other machines could use this one. Give --api-key-file a file with at least ${MIN_API_KEY_LENGTH} characters, or set ZOMBIE_API_KEY`,
     { values: { address: exposed } },
   );
-}
-
-/** True where `inner` is `outer` or below it, on the disk as it is: links are followed. */
-function contains(outer: string, inner: string, os: string): boolean {
-  const path = pathsOf(os);
-  const way = path.relative(comparable(outer, os), comparable(inner, os));
-  return !path.isAbsolute(way) && way !== ".." && !way.startsWith(`..${path.sep}`);
-}
-
-function comparable(path: string, os: string): string {
-  const real = realPath(path, pathsOf(os));
-  return os === "windows" || os === "darwin" ? real.toLowerCase() : real;
-}
-
-/** The path without links, of which the last parts need not exist yet. */
-function realPath(path: string, paths: typeof posix): string {
-  try {
-    return Deno.realPathSync(path);
-  } catch {
-    const parent = paths.dirname(path);
-    return parent === path ? path : paths.join(realPath(parent, paths), paths.basename(path));
-  }
-}
-
-function pathsOf(os: string): typeof posix {
-  return os === "windows" ? win32 : posix;
 }
 
 /** Variables of ours that nothing reads, but whose name is nearly one that something does. */

@@ -145,6 +145,6 @@ export const TOOLS: readonly ConnectTool[] = [
 ];
 
 /** One word of a shell, whatever it holds. */
-function inQuotes(text: string): string {
+export function inQuotes(text: string): string {
   return /^[\w.:/@%+=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

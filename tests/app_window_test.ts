@@ -213,6 +213,17 @@ Deno.test("Without such a browser the user's own is told the address; without an
   assert.equal(await Deno.readTextFile(told), `1\n${address}/\n`);
   assert.deepEqual(await user.screen.windows(), []);
 
+  // A window for each folder of llama.cpp: whoever names another one is told.
+  const elsewhere = join(user.home, "..", "else where");
+  const other = await cli(["app", "--runtime-home", elsewhere], { env });
+  assert.deepEqual(other, {
+    code: 0,
+    stdout: opened.stdout,
+    stderr:
+      `The server was started with --runtime-home ${user.runtimeHome}: give it here, too, and ` +
+      "both use one window\n",
+  });
+
   await Deno.remove(join(bin, "xdg-open"));
   for (
     const [more, message] of [

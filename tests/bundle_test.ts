@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { bundleProgram, PROGRAM } from "../build/bundle_program.ts";
+import { bundleProgram } from "../build/bundle_program.ts";
+import { PROGRAM } from "../build/output_folder.ts";
 import { withoutThisMachine } from "../build/bundled_modules.ts";
 import { BUNDLE_FLAGS } from "../src/host/program_files.ts";
 import { testRuntime } from "./support/llama_server.ts";

@@ -151,6 +151,19 @@ Deno.test("An unknown model is an error that names near ones, in every command t
   }
 });
 
+Deno.test("An unknown model where there is none at all is an error that says how to find some", async () => {
+  await using server = await startServer();
+  Deno.removeSync(join(server.home, "builtin", "hello.gguf"));
+  await until(async () => (await server.json<ModelRow[]>("/admin/models")).length === 0);
+  const got = await cli(["load", "xyzzyx"], { env: cliEnv(server) });
+  assert.equal(got.code, 1);
+  assertOneLine(got, "no model");
+  assert.match(
+    got.stderr,
+    /^Cannot find the model "xyzzyx"\. There is none here yet; zombiecoder /,
+  );
+});
+
 Deno.test("Wrong arguments end with 2 and one line, and start no server", async () => {
   await using home = await cliHome();
   const table: [args: string[], message: RegExp][] = [

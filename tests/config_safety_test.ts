@@ -60,7 +60,13 @@ Deno.test("loadConfig() refuses to run, or to be guarded by, what the server cou
   Deno.mkdirSync(join(home.home, "runtime"));
   const link = join(home.folder, "link");
   Deno.symlinkSync(join(home.home, "runtime"), link);
+  // The server could lead it elsewhere.
+  const out = join(home.home, "out");
+  Deno.symlinkSync(home.folder, out);
+  Deno.symlinkSync(join(home.home, "later"), join(home.folder, "dangling"));
   const table: [args: string[], begin: string][] = [
+    [["--llama-server", join(out, "llama-server")], "Cannot use --llama-server"],
+    [["--runtime-home", join(home.folder, "dangling")], "Cannot use --runtime-home"],
     [["--runtime-home", home.home], "Cannot use --runtime-home"],
     [["--runtime-home", join(home.home, "a", "b")], "Cannot use --runtime-home"],
     [["--runtime-home", link], "Cannot use --runtime-home"],

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
-import { bundleProgram, PROGRAM } from "../build/bundle_program.ts";
+import { bundleProgram } from "../build/bundle_program.ts";
+import { PROGRAM } from "../build/output_folder.ts";
 import { packRuntime } from "../build/runtime_archive.ts";
 import { BuildFailure } from "../build/step.ts";
 import { ownLoader, setInterpreter } from "../src/host/elf_interpreter.ts";

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { AppError } from "../src/errors.ts";
 import { mirrorsIn } from "../src/host/debian_packages.ts";
-import { findOrInstallRuntime } from "../src/host/install.ts";
+import { type FindOrInstallOptions, findOrInstallRuntime } from "../src/host/install.ts";
 import type { InstallSource } from "../src/host/install_source.ts";
 import { debianSource } from "../src/host/install_debian.ts";
 import { createLog } from "../src/log.ts";
@@ -11,7 +11,11 @@ import { TempFolder } from "./support/temp_folder.ts";
 
 const signal = new AbortController().signal;
 
-function install(runtimeHome: string, source: InstallSource, more = { signal }) {
+function install(
+  runtimeHome: string,
+  source: InstallSource,
+  more: Partial<FindOrInstallOptions> = {},
+) {
   return findOrInstallRuntime({
     llamaServer: null,
     bundledFolder: join(runtimeHome, "none"),
@@ -20,6 +24,7 @@ function install(runtimeHome: string, source: InstallSource, more = { signal }) 
     sources: [source],
     log: createLog({ part: "install", level: "error", write: () => {} }),
     onProgress: () => {},
+    signal,
     ...more,
   });
 }
@@ -161,12 +166,26 @@ Deno.test("debianSource() says why no suite would do", async () => {
   await using folder = await TempFolder.make();
   const source = debianSource({ suites: ["no-such-suite", "nor-this-one"] });
   const home = join(folder.path, "home");
-  const error = await install(home, source).then(
+  const suites: string[] = [];
+  const onProgress = () => {
+    const work = [...Deno.readDirSync(home)].find(({ name }) => name.startsWith(".partial-"));
+    if (work === undefined) return;
+    suites.push([...Deno.readDirSync(join(home, work.name))].map(({ name }) => name).join());
+  };
+  const error = await install(home, source, { onProgress }).then(
     () => assert.fail("installed"),
     (thrown) => thrown,
   );
   assert.ok(error instanceof AppError);
-  if ((await source.unsuitable()) === null) assert.match(error.message, /nor-this-one/);
+  assert.doesNotMatch(error.message, /\.\./);
+  if ((await source.unsuitable()) === null) {
+    assert.match(
+      error.message,
+      /Source "debian": no-such-suite: .*no-such-suite.*; nor-this-one: .*nor-this-one/,
+    );
+    // The next one has the room that the first one took.
+    assert.deepEqual(suites, ["suite-0", "suite-1"]);
+  }
 
   const left = await Array.fromAsync(Deno.readDir(home), (entry) => entry.name);
   assert.deepEqual(left, [".lock"]);

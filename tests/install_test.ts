@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { basename, delimiter, dirname, join } from "node:path";
 import { AppError } from "../src/errors.ts";
+import type { RuntimeInfo } from "../src/api_types.ts";
 import { PINNED_TAG } from "../src/host/install_github.ts";
+import type { InstallSource } from "../src/host/install_source.ts";
+import { clearLeftovers } from "../src/host/runtime_home.ts";
+import { RuntimeKeeper } from "../src/host/runtime_keeper.ts";
 import { tarGz, zip } from "./support/archive_writer.ts";
 import { realBuildArchive } from "./support/real_build.ts";
 import { archive, CPU, GPU, InstallCase as Case, INSTALLED } from "./support/install_case.ts";
@@ -337,6 +341,58 @@ Deno.test("findOrInstallRuntime() says what every source answered", async () => 
   assert.match(await refusal(t.find({ sources: [t.source()] })), /127\.0\.0\.1:\d+ answered 500/);
 });
 
+Deno.test("findOrInstallRuntime() takes a source that cannot even be asked for one that cannot serve", async () => {
+  await using t = await Case.open();
+  const unasked: InstallSource = {
+    name: "debian",
+    unsuitable: () =>
+      Promise.reject(new Deno.errors.NotCapable("Requires read access to an important file.")),
+    builds: () => assert.fail("it was asked to install"),
+  };
+  const message = await refusal(t.find({ sources: [t.source(), unasked] }));
+  assert.match(message, /Source "github": .*404/);
+  assert.match(
+    message,
+    /Source "debian": Requires read access to an important file\. Install llama\.cpp by hand/,
+  );
+  t.api.add(PINNED_TAG, { [CPU]: archive() });
+  assert.equal((await t.find({ sources: [unasked, t.source()] })).path, t.installed);
+});
+
+Deno.test("A runtime home that leads to itself is named as the reason why nothing loads", async () => {
+  await using t = await Case.open();
+  await Deno.symlink(t.home, t.home);
+  const { keeper, runtimes } = t.builds({ unasked: true });
+  const ways = [
+    () => keeper.get({ retry: false }),
+    () => runtimes.list(),
+    () => runtimes.install({ variant: "cpu", latest: false, unverified: false }),
+    () => runtimes.use("path"),
+  ];
+  for (const ask of ways) {
+    await assert.rejects(ask, (error) => {
+      assert.ok(error instanceof AppError, String(error));
+      assert.equal(error.code, "folder_unusable");
+      assert.ok(error.message.startsWith(`Cannot read the runtime home "${t.home}": `));
+      assert.match(error.message, /another folder with --runtime-home$/);
+      return true;
+    });
+  }
+  assert.equal(keeper.info.error?.code, "folder_unusable");
+});
+
+Deno.test("RuntimeKeeper tells whatever stopped its search", async () => {
+  const told: RuntimeInfo[] = [];
+  const keeper = new RuntimeKeeper({
+    find: () => Promise.reject(new Error("No space left on device")),
+    onChange: (info) => told.push(info),
+  });
+  const message = await refusal(keeper.get({ retry: false }));
+  assert.match(message, /^Cannot find or install llama-server: No space left on device\. Correct/);
+  assert.match(message, /name the program with --llama-server PATH, then try again$/);
+  assert.equal(told.at(-1)?.error?.message, message);
+});
+
 Deno.test("findOrInstallRuntime() does not wait for a server that says nothing", async () => {
   await using t = await Case.open();
   using listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
@@ -410,6 +466,25 @@ Deno.test("findOrInstallRuntime() clears away what a killed installation left, a
   assert.equal((await t.find({ sources })).path, t.installed);
   const living = "use.json.ba9876543210.tmp";
   assert.deepEqual(await t.kept(), [".partial-mine", INSTALLED, "photos", living]);
+});
+
+Deno.test("clearLeftovers() leaves what another process installs now, and makes nothing", async () => {
+  await using t = await Case.open();
+  const { signal } = t.abort;
+  assert.deepEqual(await clearLeftovers(t.home, signal), []);
+  await assert.rejects(Deno.lstat(t.home), Deno.errors.NotFound);
+  const left = `.partial-${"0".repeat(32)}`;
+  await Deno.mkdir(join(t.home, left), { recursive: true });
+  assert.deepEqual(await clearLeftovers(t.home, signal), []);
+  {
+    const options = { read: true, write: true, create: true };
+    using other = await Deno.open(join(t.home, ".lock"), options);
+    await other.lock(true);
+    assert.deepEqual(await clearLeftovers(t.home, signal), []);
+    assert.deepEqual(await t.kept(), [left]);
+  }
+  assert.deepEqual(await clearLeftovers(t.home, signal), [left]);
+  assert.deepEqual(await t.kept(), []);
 });
 
 Deno.test("findOrInstallRuntime() installs again where a file was cut, and keeps a folder that is not ours", async () => {

@@ -184,7 +184,13 @@ Deno.test("buildCommand() takes absolute paths alone, and no comma where it woul
       assert.equal(error.code, "invalid_request", JSON.stringify(change));
     }
   }
-  assert.equal(failure(() => argsFor({ loraPaths: ["/a,/etc/b"] })).code, "invalid_request");
+  const comma = failure(() => argsFor({ loraPaths: ["/a,/etc/b"] }));
+  assert.equal(comma.code, "invalid_request");
+  assert.match(comma.message, /lora "\/a,\/etc\/b": .* comma .*\. Rename the file or folder$/);
+  const type = failure(() => argsFor({ cacheTypeK: "q9_9" } as unknown as Partial<LaunchSpec>));
+  assert.match(type.message, /cache_type "q9_9": choose one of f32, /);
+  const dash = failure(() => argsFor({ chatTemplate: "--tools" }));
+  assert.match(dash.message, /chat_template "--tools": it must not start with a dash/);
 });
 
 Deno.test("buildCommand() keeps a hostile alias one harmless word", () => {

@@ -275,6 +275,24 @@ Deno.test("Library.resolve() follows aliases and repos as they change", async ()
   assert.throws(() => home.library.resolve("hf.co/org/phi"), { code: "model_not_found" });
 });
 
+Deno.test("Library keeps a model's repo where the folder that it lies in gets another name", async () => {
+  await using home = new ModelHome();
+  const file = home.writeOld("extra/far.gguf");
+  const link = join(home.root, "link");
+  Deno.symlinkSync(home.folder, link);
+  (await home.openWhole({ folders: [link] })).recordRepo("far", "org/far");
+  const library = await home.openWhole();
+  assert.equal(library.resolve("hf.co/org/far").path, file);
+  // Another file of that name is not it.
+  await home.close();
+  Deno.removeSync(link);
+  await Deno.rename(home.folder, join(home.root, "away"));
+  home.writeOld("extra/far.gguf", modelBytes("qwen3"));
+  const other = await home.openWhole();
+  assert.equal(other.get("far")?.facts?.architecture, "qwen3");
+  assert.throws(() => other.resolve("hf.co/org/far"), { code: "model_not_found" });
+});
+
 Deno.test("Library.deleteModel() removes the model's files and nothing else", async () => {
   await using home = new ModelHome();
   const projector = ggufFile({ "general.architecture": { string: "clip" } });

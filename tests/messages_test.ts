@@ -92,7 +92,8 @@ Deno.test("Whatever is sent to the host that is not of its form starts, signals 
         log,
         lock,
         sockets: prepareSocketFolder({
-          base: at("run"),
+          runtimeDir: null,
+          tmpDir: at("run"),
           home: config.home,
           platform: Deno.build.os,
         }),

@@ -208,7 +208,8 @@ Deno.test("An engine that may not be read is passed over, in one line", async ()
     [...args, "--port", "0", "--host", "127.0.0.1", "--runtime-ports", "28080-28100"],
     { PATH: `${at("bin")}:${at("sbin")}` },
     fromSource([
-      ...[`--allow-read=.,${at("home")}`, `--allow-write=${at("home")}`],
+      `--allow-read=.,${at("home")},${at("runtime")}`,
+      `--allow-write=${at("home")},${at("runtime")}`,
       ...["--allow-net=127.0.0.1", "--allow-env"],
     ]),
   );
@@ -217,6 +218,9 @@ Deno.test("An engine that may not be read is passed over, in one line", async ()
   assert.equal(lines.length, 1, program.stderr);
   assert.match(lines[0]!, /folders of PATH, for want of a right to read: /);
   for (const name of ["bin", "sbin"]) assert.ok(lines[0]!.includes(at(name)), lines[0]);
+  // Nor may it read what tells which system this is: each source says why it is none.
+  assert.match(program.stderr, /Source ..debian..: (Requires read access|this is not Debian)/);
+  assert.match(program.stderr, /Install llama\.cpp by hand .*--llama-server PATH/);
   assert.doesNotMatch(program.stderr, /bug/);
 });
 

@@ -2,7 +2,7 @@
 // of what a user asked for, and never at the cost of what works.
 
 import assert from "node:assert/strict";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { Cancellation } from "../src/host/cancellation.ts";
 import type { EmbeddedRuntime } from "../src/host/embedded_runtime.ts";
 import { embeddedSource } from "../src/host/install_embedded.ts";
@@ -162,6 +162,32 @@ Deno.test("newerEmbedded() leaves what a user chose, asked for, put there or nam
   // A choice that is gone, of which nothing is in use.
   await writeChoice(t.home, "llama-b12345");
   assert.equal((await t.start(newer)).path, t.pathOf(NEW));
+});
+
+Deno.test("newerEmbedded() installs a build of the same number and other content under a name of its own, once", async () => {
+  await using t = await Programs.open();
+  const first = await t.program(NEW);
+  const second = await t.program(NEW, { first: "# built anew" });
+  assert.equal((await t.start(first)).path, t.pathOf(NEW));
+  const anew = await t.start(second);
+  const name = basename(dirname(anew.path));
+  assert.match(name, new RegExp(`^llama-b${NEW}-[0-9a-f]{8}$`));
+  assert.match(await Deno.readTextFile(anew.path), /# built anew/);
+  assert.deepEqual(await t.kept(), [`llama-b${NEW}`, name]);
+  // Neither program begins again, whichever starts.
+  for (const folder of [first, second, first]) {
+    t.progress.splice(0);
+    assert.equal((await t.start(folder)).path, anew.path);
+    assert.deepEqual([t.progress, t.warnings()], [[], []]);
+  }
+  const third = await t.program(NEW, { first: "# and once more" });
+  await writeChoice(t.home, name);
+  assert.equal((await t.start(third)).path, anew.path);
+  await writeChoice(t.home, null);
+  // One that is another build than it says is not used, and not asked again.
+  const liar = await t.program(OLD, { says: { name: `llama-b${NEW}`, build: NEW } });
+  for (const _ of [1, 2]) assert.equal((await t.start(liar)).path, anew.path);
+  assert.equal((await t.start(await t.program(OLD))).path, anew.path);
 });
 
 Deno.test("newerEmbedded() rolls back a build that does not run, and asks that archive again after a day", async () => {

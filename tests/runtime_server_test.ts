@@ -93,6 +93,21 @@ Deno.test("A build is installed, used from the next load on, and switched back, 
   deepEqual(rest.map(({ name }) => name), ["path"]);
 });
 
+Deno.test("What a killed installation left is removed by the next start, though nothing is installed", async () => {
+  const left = `.partial-${"0123456789abcdef".repeat(2)}`;
+  const runtimeOf = (home: string) => join(dirname(home), "runtime");
+  await using server = await startServer({
+    async prepare(home) {
+      await Deno.mkdir(join(runtimeOf(home), left, "suite-0", "apt"), { recursive: true });
+      await Deno.writeTextFile(join(runtimeOf(home), left, "suite-0", "llama.deb"), "half of it");
+      await Deno.mkdir(join(runtimeOf(home), ".partial-mine"));
+      await Deno.writeTextFile(join(runtimeOf(home), ".lock"), "");
+    },
+  });
+  await until(() => !inside(server).includes(left));
+  deepEqual(inside(server).toSorted(), [".lock", ".partial-mine"]);
+});
+
 Deno.test("What this computer has nothing for is refused, and nobody is asked over the network", async () => {
   await using api = ReleaseApi.start();
   await using server = await serverWith(api);

@@ -227,6 +227,28 @@ Deno.test("The newest build is installed on request, through nightly-tag.txt", a
   deepEqual(installed.find(({ active }) => active)?.build, 12110);
 });
 
+Deno.test("A build of the same name and other content is installed beside the one that is there", async () => {
+  await using t = await Case.open();
+  const { runtimes } = t.builds();
+  const wanted = { variant: "cpu", latest: true, unverified: true };
+  const install = async (content: string) => {
+    t.api.add("b12110", { "llama-b12110-bin-ubuntu-x64.tar.gz": archive({}, content) });
+    await runtimes.install(wanted);
+    const { state, name } = await ended(runtimes);
+    equal(state, "done");
+    return name!;
+  };
+  const first = await install(" of one day");
+  const second = await install(" of another day");
+  equal(first, "llama-b12110-ubuntu-x64");
+  match(second, /^llama-b12110-ubuntu-x64-[0-9a-f]{8}$/);
+  for (const [name, day] of [[first, "one"], [second, "another"]]) {
+    equal(await Deno.readTextFile(join(t.home, name!, "libllama.so")), `library of ${day} day`);
+  }
+  equal(await install(" of another day"), second);
+  deepEqual(await t.kept(), [first, second, "use.json"]);
+});
+
 Deno.test("What must not be is refused with what to do", async () => {
   const { t, runtimes, digests } = await withCpuBuild();
   await using _t = t;
@@ -291,6 +313,45 @@ Deno.test("A build that is too old, broken, or no longer as it was installed is 
   deepEqual(await t.kept(), [INSTALLED]);
 });
 
+Deno.test("Of several on PATH the one that is used is listed, and what is no program is none", async () => {
+  await using t = await Case.open();
+  await Deno.mkdir(t.at("folder", "llama-server"), { recursive: true });
+  const old = await t.server("old/llama-server", { version: "version: 5000 (abc)" });
+  const broken = await t.server("broken/llama-server", { code: 3 });
+  const good = await t.server("good/llama-server");
+  const later = await t.server("later/llama-server");
+  const given = {
+    path: ["folder", "old", "broken", "good", "later"].map((n) => t.at(n)).join(":"),
+  };
+  {
+    // Nobody has asked any of them yet.
+    const { runtimes } = t.builds(given);
+    const { installed } = await runtimes.use("path");
+    deepEqual(installed.map((row) => [row.name, row.build, row.active]), [["path", 11118, true]]);
+  }
+  const { runtimes, keeper } = t.builds(given);
+  equal((await keeper.get({ retry: false })).path, good);
+  const { installed } = await runtimes.list();
+  deepEqual(installed.map((row) => [row.name, row.build, row.active, row.refusal]), [
+    ["path", 11118, true, null],
+  ]);
+  equal((await runtimes.use("path")).chosen, "path");
+  equal(keeper.current?.path, good);
+
+  // Another one is in use: then the first that may be.
+  const named = t.builds({ ...given, llamaServer: later });
+  await named.keeper.get({ retry: false });
+  await Deno.remove(broken);
+  deepEqual((await named.runtimes.list()).installed[0]!.refusal, null);
+  await Deno.remove(t.at("good"), { recursive: true });
+  await Deno.remove(t.at("later"), { recursive: true });
+  const [row] = (await t.builds(given).runtimes.list()).installed;
+  match(row!.refusal!, /build 5000 is too old/);
+  match((await refusal(t.builds(given).runtimes.use("path"))).message, /build 5000 is too old/);
+  await Deno.remove(old);
+  deepEqual((await t.builds(given).runtimes.list()).installed, []);
+});
+
 Deno.test("A choice that cannot be followed falls back to the usual order and says so", async () => {
   const { t, runtimes } = await withCpuBuild();
   await using _t = t;
@@ -334,6 +395,68 @@ Deno.test("While one is installed nothing else is changed, and an ended program 
   equal((await ended(runtimes)).state, "failed");
   deepEqual(await t.kept(), [INSTALLED]);
   equal((await Array.fromAsync(Deno.readDir(dirname(t.installed)))).length, 4);
+});
+
+Deno.test("While another process installs, removing a build is refused and using one is not held up", async () => {
+  const { t, runtimes, keeper } = await withCpuBuild();
+  await using _t = t;
+  await runtimes.install({ ...WANTED, variant: "vulkan" });
+  equal((await ended(runtimes)).state, "done");
+  {
+    using other = await Deno.open(join(t.home, ".lock"), { read: true, write: true });
+    await other.lock(true);
+    const removing = refusal(runtimes.remove(INSTALLED));
+    // It was asked later and needs no lock.
+    const using_ = runtimes.use("auto");
+    const { message, values } = await removing;
+    match(message, /another process installs llama\.cpp\. Try again when that is done$/);
+    equal(values.reason, "busy");
+    equal((await using_).chosen, null);
+  }
+  // Who asked then has left: it is not done behind their back.
+  deepEqual(await t.kept(), [VULKAN, INSTALLED].toSorted());
+  await keeper.get({ retry: false });
+  await runtimes.use(VULKAN);
+  await runtimes.remove(INSTALLED);
+  deepEqual(await t.kept(), [VULKAN, "use.json"]);
+});
+
+Deno.test("What using a build leads to is told, not waited for, where it must be installed", async () => {
+  await using t = await Case.open();
+  const bytes = archive();
+  t.api.add(PINNED_TAG, { [CPU]: bytes });
+  const { runtimes, keeper } = t.builds({ unasked: true });
+  await Deno.mkdir(t.home);
+  {
+    const options = { read: true, write: true, create: true };
+    using other = await Deno.open(join(t.home, ".lock"), options);
+    await other.lock(true);
+    const { job } = await runtimes.use("auto");
+    deepEqual([job?.state, job?.activity], [
+      "installing",
+      "Waiting for another process that installs llama.cpp",
+    ]);
+  }
+  equal((await keeper.get({ retry: false })).path, t.installed);
+});
+
+Deno.test("A runtime home that cannot be written is named, with what to do", async () => {
+  const { t, runtimes } = await withCpuBuild();
+  await using _t = t;
+  await runtimes.install({ ...WANTED, variant: "vulkan" });
+  equal((await ended(runtimes)).state, "done");
+  await Deno.remove(join(t.home, "use.json"));
+  await Deno.mkdir(join(t.home, "use.json", "full"), { recursive: true });
+  const told = new RegExp(
+    `^Cannot write in the runtime home "${t.home}": .+ another folder with --runtime-home$`,
+  );
+  match((await refusal(runtimes.use(INSTALLED), "folder_unusable")).message, told);
+  await Deno.remove(join(t.home, "use.json"), { recursive: true });
+  await runtimes.use(VULKAN);
+  await Deno.remove(join(t.home, ".lock"));
+  await Deno.mkdir(join(t.home, ".lock"));
+  match((await refusal(runtimes.remove(INSTALLED), "folder_unusable")).message, told);
+  deepEqual(await t.kept(), [VULKAN, INSTALLED, "use.json"].toSorted());
 });
 
 Deno.test("A process that is killed while it changes the choice leaves the old one or the new one", async () => {

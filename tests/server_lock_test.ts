@@ -2,17 +2,36 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { readServerNote, ServerLock } from "../src/host/server_lock.ts";
 import { failure } from "./support/failure.ts";
+import { delay } from "./support/moments.ts";
 import { tempDir } from "./support/temp_dir.ts";
 
 const NOTE = { address: "http://127.0.0.1:8001", pid: 4711 };
 
 /** Another process that holds the lock until it is killed. */
-async function otherHolder(home: string) {
-  const code = `import { ServerLock } from "${import.meta.resolve("../src/host/server_lock.ts")}";
+function otherHolder(home: string) {
+  return otherProcess(
+    home,
+    `import { ServerLock } from "${import.meta.resolve("../src/host/server_lock.ts")}";
     const lock = ServerLock.take(Deno.args[0]);
     lock.note(${JSON.stringify(NOTE)});
     console.log("held");
-    setInterval(() => lock, 1_000_000);`;
+    setInterval(() => lock, 1_000_000);`,
+  );
+}
+
+/** Another process that looks again and again whether a server runs. */
+function otherLooker(home: string) {
+  return otherProcess(
+    home,
+    `import { runningServer } from "${import.meta.resolve("../src/host/detached_server.ts")}";
+    console.log("held");
+    setInterval(() => {
+      for (let look = 0; look < 20; look++) runningServer(Deno.args[0]);
+    });`,
+  );
+}
+
+async function otherProcess(home: string, code: string) {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", "--quiet", `data:application/typescript,${encodeURIComponent(code)}`, home],
     stdin: "null",
@@ -20,13 +39,12 @@ async function otherHolder(home: string) {
   }).spawn();
   const reader = child.stdout.getReader();
   assert.match(new TextDecoder().decode((await reader.read()).value), /^held/);
-  return {
-    async kill() {
-      child.kill("SIGKILL");
-      await child.status;
-      await reader.cancel();
-    },
+  const kill = async () => {
+    child.kill("SIGKILL");
+    await child.status;
+    await reader.cancel();
   };
+  return { kill, [Symbol.asyncDispose]: kill };
 }
 
 Deno.test("ServerLock.take() is given once, and again after its end", async () => {
@@ -58,6 +76,20 @@ Deno.test("ServerLock.take() does not fail for what a killed server left, and re
   using lock = ServerLock.take(dir.path);
   assert.ok(lock);
   assert.equal(readServerNote(dir.path), null);
+});
+
+Deno.test("ServerLock.take() is not kept from it by those who look whether a server runs", async () => {
+  await using home = await tempDir();
+  const run = join(home.path, "run");
+  await Deno.mkdir(run);
+  await using _looker = await otherLooker(home.path);
+  await using _other = await otherLooker(home.path);
+  for (let round = 0; round < 500; round++) {
+    // A note is what makes them look at the lock.
+    await Deno.writeTextFile(join(run, "server.json"), JSON.stringify(NOTE));
+    await delay(1);
+    using _lock = ServerLock.take(home.path);
+  }
 });
 
 Deno.test("ServerLock.note() writes nothing but whole notes, and leaves nothing beside", async () => {

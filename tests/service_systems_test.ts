@@ -84,7 +84,7 @@ Deno.test("TaskSchedulerService makes its task from a file that is gone afterwar
   assert.equal(await service.status(), null);
   await service.install(SPEC, { start: true });
   const create = asked.find((line) => line.includes("/Create"))!;
-  const path = /\/XML (.+) \/F$/.exec(create)![1]!;
+  const path = /\/XML (.+)$/.exec(create)![1]!;
   assert.throws(() => Deno.statSync(path), Deno.errors.NotFound);
   assert.deepEqual(asked.slice(-2), [
     `${schtasks} /End /TN ZombieCoder`,
@@ -96,6 +96,10 @@ Deno.test("TaskSchedulerService makes its task from a file that is gone afterwar
     answers["powershell"] = { stdout: `${state}\r\n` };
     assert.deepEqual(await service.status(), { enabled, running, path: null, words });
   }
+  // What is ours is replaced, and nothing else would be.
+  asked.splice(0);
+  await service.install(SPEC, { start: false });
+  assert.match(asked.at(-1)!, /\/Create .* \/F$/);
   asked.splice(0);
   await service.remove();
   assert.equal(asked.at(-1), `${schtasks} /Delete /TN ZombieCoder /F`);
@@ -106,6 +110,9 @@ Deno.test("TaskSchedulerService makes its task from a file that is gone afterwar
   await assert.rejects(service.install(SPEC, { start: true }), /was not made by zombiecoder/);
   assert.ok(asked.every((line) => line.includes("/Query")));
   answers["/Query"] = { code: 1 };
+  answers["/Run"] = { code: 1, stderr: "ERROR: The system cannot find the file specified.\r\n" };
+  await assert.rejects(service.install(SPEC, { start: true }), /Cannot do "\/Run" for the service/);
+  assert.equal(asked.at(-1), `${schtasks} /Delete /TN ZombieCoder /F`);
   answers["/Create"] = { code: 1, stderr: "ERROR: Access is denied.\r\n" };
   await assert.rejects(
     service.install(SPEC, { start: false }),

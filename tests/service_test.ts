@@ -102,6 +102,7 @@ Deno.test("service install, status and remove write a unit, tell systemd, and ta
     enabled: true,
     running: false,
     path: unit,
+    home: user.home,
     gone: null,
     address,
   });
@@ -115,6 +116,46 @@ Deno.test("service install, status and remove write a unit, tell systemd, and ta
   const again = await cli(["service", "remove", "--json"], { env });
   assert.deepEqual([again.code, again.stdout], [0, '{"removed":false}\n']);
   assert.equal(runningServer(user.home)?.address, address);
+});
+
+Deno.test("service status speaks of the service's own home, and takes folders of other programs along", async () => {
+  await using user = await serviceUser();
+  await user.systemctl(KEEPING);
+  const { unit } = user;
+  const named = { OLLAMA_MODELS: join(user.outside, "o 1"), HF_HOME: "~/hf", LLAMA_CACHE: "here" };
+  const env = { ...user.env, ...named };
+  const other = join(user.outside, "other");
+  // Both homes have a server; nothing starts what the stand-in is told to start.
+  assert.equal((await cli(["list", "--home", other], { env })).code, 0);
+  try {
+    assert.equal((await cli(["service", "install", "--home", other], { env })).code, 0);
+    const text = await Deno.readTextFile(unit);
+    assert.ok(text.includes(`\nEnvironment="OLLAMA_MODELS=${named.OLLAMA_MODELS}"\n`), text);
+    assert.match(text, /^Environment="HF_HOME=\/.+\/hf"$/m);
+    // What is relative means nothing to anybody.
+    assert.doesNotMatch(text, /LLAMA_CACHE/);
+    const { address } = runningServer(other)!;
+    const status = await cli(["service", "status"], { env });
+    assert.ok(
+      status.stdout.endsWith(`\nIts home: ${other}\nThe server runs at ${address}\n`),
+      status.stdout,
+    );
+    const json = JSON.parse((await cli(["service", "--json"], { env })).stdout);
+    assert.deepEqual([json.home, json.address], [other, address]);
+    // A service of another home is no reason to start one beside a server that runs.
+    assert.equal((await cli(["list"], { env })).code, 0);
+    await user.systemctl(KEEPING.replace('echo "$active"', "echo active"));
+    await user.asked();
+    const mine = await cli(["service", "install"], { env });
+    assert.match(mine.stdout, /A server is running already/);
+    assert.ok((await user.asked()).every((line) => !line.includes("restart")));
+  } finally {
+    await endServer(other);
+  }
+  await endServer(user.home);
+  await user.systemctl(KEEPING.replace('echo "$active"', "echo active"));
+  const unready = await cli(["service", "status"], { env });
+  assert.match(unready.stdout, /, and runs\n[^]*Its server is not ready yet: zombiecoder logs may/);
 });
 
 Deno.test("service says at its installation that npm's cache may be cleaned, and later what is gone", async () => {
@@ -173,6 +214,19 @@ Deno.test("Where systemd will not, a service is not left half installed, and the
   assert.match(absent.stderr, /no systemctl/);
   assert.throws(() => Deno.statSync(unit), Deno.errors.NotFound);
 
+  // Nothing of what was made for it stays, and what was there does.
+  const settings = join(user.path, ".config");
+  assert.throws(() => Deno.statSync(settings), Deno.errors.NotFound);
+  await user.systemctl('echo "Failed to connect to bus: No medium found" >&2; exit 1');
+  const unreached = await cli(words, { env });
+  assert.deepEqual([unreached.code, unreached.stdout], [1, ""]);
+  assertOneLine(unreached, "unreached");
+  assert.match(
+    unreached.stderr,
+    /: systemctl said "Failed to connect to bus: No medium found"\. Log in as this user .*XDG_RUNTIME_DIR=\/run\/user\/\d+ /,
+  );
+  assert.throws(() => Deno.statSync(settings), Deno.errors.NotFound);
+  await Deno.mkdir(join(settings, "systemd"), { recursive: true });
   for (const refused of ["daemon-reload", "enable", "restart"]) {
     await user.systemctl(
       `[ "$2" = ${refused} ] && { echo "Failed: No medium found" >&2; exit 1; }\n${KEEPING}`,
@@ -184,6 +238,7 @@ Deno.test("Where systemd will not, a service is not left half installed, and the
       `Cannot do "${refused}" for the service: systemctl said "Failed: No medium found"\n`,
     );
     assert.throws(() => Deno.statSync(unit), Deno.errors.NotFound);
+    assert.deepEqual([...Deno.readDirSync(join(settings, "systemd"))], []);
   }
 
   // What somebody else wrote there is theirs.

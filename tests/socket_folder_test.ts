@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
+import { endServer } from "../src/host/detached_server.ts";
 import { prepareSocketFolder, removeSocket } from "../src/host/socket_folder.ts";
+import { cli, startEnv } from "./support/cli.ts";
 import { failure } from "./support/failure.ts";
-import { startProgram } from "./support/program.ts";
+import { instancesWith } from "./support/instance_processes.ts";
 import { tempDir } from "./support/temp_dir.ts";
 
 function prepare(base: string, home = "/home/u/.zombie_model") {
-  return prepareSocketFolder({ base, home, platform: "linux" });
+  return prepareSocketFolder({ runtimeDir: null, tmpDir: base, home, platform: "linux" });
 }
 
 Deno.test("prepareSocketFolder() makes a folder that nobody else can enter, one for each home", async () => {
@@ -37,7 +39,7 @@ Deno.test("prepareSocketFolder() closes its own folder again, and removes socket
   assert.deepEqual([...Deno.readDirSync(path)].map(({ name }) => name), ["kept"]);
 });
 
-Deno.test("prepareSocketFolder() refuses a link, a file, and the folder of another user", async () => {
+Deno.test("prepareSocketFolder() goes beside what stands in its folder's place, and leaves that alone", async () => {
   await using dir = await tempDir();
   const { dir: path } = prepare(dir.path);
   const elsewhere = join(dir.path, "elsewhere");
@@ -54,22 +56,95 @@ Deno.test("prepareSocketFolder() refuses a link, a file, and the folder of anoth
       Deno.mkdirSync(path, { mode: 0o700 });
       Deno.chownSync(path, 65_534, 65_534);
     };
+    const like = `${path}-${"0".repeat(8)}`;
+    Deno.mkdirSync(like, { mode: 0o700 });
+    Deno.chownSync(like, 65_534, 65_534);
   }
+  Deno.writeTextFileSync(`${path}-${"x".repeat(100)}`, "");
+  const used = new Set<string>();
   for (const [name, replace] of Object.entries(replacements)) {
     Deno.removeSync(path, { recursive: true });
     replace();
-    const error = failure(() => prepare(dir.path));
-    assert.equal(error.code, "folder_unusable", name);
-    assert.match(error.message, /it is not a folder of this user\. Remove it and start again$/);
+    const { dir: other, places } = prepare(dir.path);
+    used.add(other);
+    assert.match(other.slice(path.length), /^-[0-9a-f]{8}$/, name);
+    assert.equal(other.slice(0, path.length), path);
+    const info = Deno.lstatSync(other);
+    assert.deepEqual([info.isDirectory, info.uid, info.mode! & 0o777], [true, Deno.uid(), 0o700]);
+    assert.deepEqual(places[0], { socketPath: join(other, "00.sock") });
   }
+  // What one start leaves when it is killed, the next one takes.
+  assert.equal(used.size, 1);
   assert.equal(Deno.readTextFileSync(join(elsewhere, "00.sock")), "precious");
   assert.equal(Deno.lstatSync(elsewhere).mode! & 0o777, 0o755);
   assert.throws(() => Deno.lstatSync(join(dir.path, "nothing")), Deno.errors.NotFound);
 });
 
-Deno.test("prepareSocketFolder() says where a folder cannot be made", async () => {
+Deno.test("prepareSocketFolder() takes the session's folder only where it is one of this user", async () => {
   await using dir = await tempDir();
-  assert.equal(failure(() => prepare(join(dir.path, "absent"))).code, "folder_unusable");
+  const at = (name: string) => join(dir.path, name);
+  for (const name of ["tmp", "session", "other"]) Deno.mkdirSync(at(name));
+  Deno.writeTextFileSync(at("file"), "");
+  const options = { tmpDir: at("tmp"), home: dir.path, platform: "linux" };
+  const bases: [runtimeDir: string | null, base: string][] = [
+    [at("session"), "session"],
+    [null, "tmp"],
+    [at("absent"), "tmp"],
+    [at("file"), "tmp"],
+    ["relative/dir", "tmp"],
+    [".", "tmp"],
+    ["  ", "tmp"],
+    ["/proc", "tmp"],
+    ["/nonexistent/run", "tmp"],
+  ];
+  if (Deno.uid() === 0) {
+    Deno.chownSync(at("other"), 65_534, 65_534);
+    bases.push([at("other"), "tmp"]);
+  }
+  for (const [runtimeDir, base] of bases) {
+    using sockets = prepareSocketFolder({ ...options, runtimeDir });
+    assert.equal(dirname(sockets.dir), at(base), String(runtimeDir));
+  }
+  for (const tmpDir of [at("absent"), at("file"), ".", "relative/dir"]) {
+    using sockets = prepareSocketFolder({ ...options, runtimeDir: null, tmpDir });
+    assert.equal(dirname(sockets.dir), "/tmp", tmpDir);
+  }
+  assert.deepEqual([...Deno.readDirSync(at("session"))], []);
+});
+
+Deno.test("prepareSocketFolder() says of each place why it will not do", async () => {
+  await using dir = await tempDir();
+  const absent = join(dir.path, "absent");
+  const file = join(dir.path, "file");
+  Deno.writeTextFileSync(file, "");
+  // As on a system whose only place for that is the one that was named.
+  const { code, message } = failure(() =>
+    prepareSocketFolder({
+      ...{ runtimeDir: absent, tmpDir: file, home: "/h", platform: "linux" },
+      mayUse: (path) => !path.startsWith("/tmp/zombiecoder-"),
+    })
+  );
+  assert.equal(code, "folder_unusable");
+  assert.ok(message.startsWith(`Cannot make a private folder for sockets in "${absent}": No such`));
+  assert.ok(message.includes(`; nor in "${file}": it is not a folder. Set TMPDIR to a folder`));
+});
+
+Deno.test("prepareSocketFolder() removes its folder when it is disposed of, but nothing that is not its own", async () => {
+  await using dir = await tempDir();
+  {
+    using sockets = prepare(dir.path);
+    Deno.mkdirSync(join(sockets.dir, "00"));
+    Deno.listen({ transport: "unix", path: join(sockets.dir, "00", "s.sock") }).close();
+    Deno.writeTextFileSync(join(sockets.dir, "00.sock"), "");
+  }
+  assert.deepEqual([...Deno.readDirSync(dir.path)], []);
+  const sockets = prepare(dir.path);
+  Deno.writeTextFileSync(join(sockets.dir, "kept"), "");
+  Deno.writeTextFileSync(join(sockets.dir, "00.sock"), "");
+  sockets[Symbol.dispose]();
+  assert.deepEqual([...Deno.readDirSync(sockets.dir)].map(({ name }) => name), ["kept"]);
+  Deno.removeSync(sockets.dir, { recursive: true });
+  sockets[Symbol.dispose]();
 });
 
 Deno.test("prepareSocketFolder() goes where the name is short enough, counted in bytes", async () => {
@@ -95,7 +170,9 @@ Deno.test("prepareSocketFolder() goes where the name is short enough, counted in
 
 Deno.test("prepareSocketFolder() chooses free ports of loopback where there are no sockets", async () => {
   await using dir = await tempDir();
-  const { places } = prepareSocketFolder({ base: dir.path, home: "/h", platform: "windows" });
+  const { places } = prepareSocketFolder({
+    ...{ runtimeDir: null, tmpDir: dir.path, home: "/h", platform: "windows" },
+  });
   const ports = new Set(places.map((place) => "port" in place ? place.port : 0));
   assert.equal(ports.size, 64);
   for (const port of ports) Deno.listen({ hostname: "127.0.0.1", port }).close();
@@ -111,18 +188,32 @@ Deno.test("removeSocket() removes a socket, and a link but not what it leads to"
   assert.deepEqual([...Deno.readDirSync(dir.path)].map(({ name }) => name), ["precious"]);
 });
 
-Deno.test("A start in a socket folder of somebody else ends with 1 and one line", async () => {
+Deno.test("A start is not kept from its sockets by others, nor by folders that are not there", async () => {
   await using dir = await tempDir();
-  const home = join(dir.path, "home");
-  const { dir: path } = prepare(dir.path, home);
+  const at = (name: string) => join(dir.path, name);
+  Deno.mkdirSync(at("tmp"));
+  const path = prepare(at("tmp"), at("home")).dir;
   Deno.removeSync(path);
-  Deno.symlinkSync(dir.path, path);
-  const folders = ["--home", home, "--runtime-home", join(dir.path, "runtime")];
-  const args = ["serve", ...folders, "--port", "0", "--no-open"];
-  await using program = startProgram(args, { XDG_RUNTIME_DIR: dir.path });
-  assert.equal((await program.ended).code, 1);
-  assert.equal(
-    program.stderr,
-    `Cannot use "${path}" for sockets: it is not a folder of this user. Remove it and start again\n`,
-  );
+  // As another user can in a folder that all may write to.
+  Deno.writeTextFileSync(path, "");
+  const table: [env: Record<string, string>, base: string][] = [
+    [{ XDG_RUNTIME_DIR: "/nonexistent/run", TMPDIR: at("tmp") }, `${path}-`],
+    [{ XDG_RUNTIME_DIR: ".", TMPDIR: "/nonexistent" }, `/tmp/${basename(path)}/`],
+  ];
+  for (const [env, base] of table) {
+    // In the background, whose start is told of by a file in the temporary folder.
+    const flags = ["--home", at("home"), "--runtime-home", at("runtime")];
+    const started = await cli(["load", "hello", ...flags], {
+      env: { ...await startEnv(at("home")), ...env },
+      cwd: dir.path,
+    });
+    assert.equal(started.code, 0, started.stderr);
+    try {
+      assert.equal(instancesWith(base).length, 1, base);
+    } finally {
+      await endServer(at("home"));
+    }
+  }
+  assert.deepEqual([...Deno.readDirSync(at("tmp"))].map(({ name }) => name), [basename(path)]);
+  assert.throws(() => Deno.lstatSync(`/tmp/${basename(path)}`), Deno.errors.NotFound);
 });

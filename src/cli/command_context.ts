@@ -28,6 +28,10 @@ export interface Desktop {
 }
 
 export interface ServiceState {
+  /** That of the server which it starts; null where its settings do not say. */
+  readonly home: string | null;
+  /** Where a server with that home answers; null where none does. */
+  readonly address: string | null;
   /** It starts with its user. */
   readonly enabled: boolean;
   readonly running: boolean;

@@ -26,7 +26,7 @@ export async function examine(context: CommandContext): Promise<number> {
   if (started.client !== null) {
     using client = started.client;
     try {
-      for (const { title, check } of examinations(client, loaded.config)) {
+      for (const { title, check } of examinations(client)) {
         status.show(title);
         for (const finding of await check()) note(finding);
       }

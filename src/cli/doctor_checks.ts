@@ -1,7 +1,6 @@
 // What `doctor` looks at through a running server, one thing after the other.
 
 import type { CageInfo, ModelRow, SettingRow, SystemInfo } from "../api_types.ts";
-import type { Config } from "../config_type.ts";
 import { AppError } from "../errors.ts";
 import { sizeText } from "./amounts.ts";
 import { askModel } from "./answer.ts";
@@ -31,25 +30,26 @@ const USEFUL_DISK_BYTES = 5e9;
 /** Below this not even the registry is safe. */
 const LEAST_DISK_BYTES = 200e6;
 
-export function examinations(client: ServerClient, config: Config): Examination[] {
+export function examinations(client: ServerClient): Examination[] {
   return [
     {
       title: "Loading the test model",
       check: async () => {
         const failure = await loadHello(client);
         const system = await client.json<SystemInfo>("/admin/system");
+        const settings = await settingsOf(client);
         return [
           found("runtime", runtimeVerdict(system, failure)),
           found("memory", memoryVerdict(system)),
-          found("disk", diskVerdict(system, config.home)),
+          found("disk", diskVerdict(system, settings("home"))),
           found("cage", cageVerdict(system)),
-          found("ports", await portsVerdict(client, failure)),
+          found("ports", await portsVerdict(client, { doors: settings("runtime_ports"), failure })),
         ];
       },
     },
     {
       title: "Asking the Hub",
-      check: async () => [found("network", await hubVerdict(client, config))],
+      check: async () => [found("network", await hubVerdict(client))],
     },
     {
       title: "Asking the test model",
@@ -60,6 +60,12 @@ export function examinations(client: ServerClient, config: Config): Examination[
 
 export function found(check: string, [level, finding, remedy = null]: Verdict): Finding {
   return { check, level, finding, remedy };
+}
+
+/** The server's own: it may have been started with other flags than this command. */
+async function settingsOf(client: ServerClient): Promise<(name: string) => string> {
+  const rows = await client.json<SettingRow[]>("/admin/settings");
+  return (name) => String(rows.find((row) => row.name === name)?.value ?? "");
 }
 
 const HELLO = "hello";
@@ -130,11 +136,11 @@ function cageVerdict({ cage }: SystemInfo): Verdict {
 
 const TRUST = "Load only models whose source you trust";
 
-async function portsVerdict(client: ServerClient, failure: AppError | null): Promise<Verdict> {
+async function portsVerdict(
+  client: ServerClient,
+  { doors, failure }: { doors: string; failure: AppError | null },
+): Promise<Verdict> {
   const { port } = new URL(client.address);
-  // Those of the server: it may have been started with other flags than this command.
-  const settings = await client.json<SettingRow[]>("/admin/settings");
-  const doors = String(settings.find(({ name }) => name === "runtime_ports")?.value ?? "");
   if (failure !== null) return ["ok", `The server has port ${port}; models would get ${doors}`];
   const { port: door } = await client.json<ModelRow>(modelPath(HELLO));
   const [first = 0, last = first] = doors.split("-").map(Number);
@@ -149,10 +155,11 @@ async function portsVerdict(client: ServerClient, failure: AppError | null): Pro
   ];
 }
 
-async function hubVerdict(client: ServerClient, config: Config): Promise<Verdict> {
+async function hubVerdict(client: ServerClient): Promise<Verdict> {
   try {
     await client.json("/admin/hub/search?q=gguf");
-    return ["ok", `The Hub answers at ${config.hfEndpoint}`];
+    const settings = await settingsOf(client);
+    return ["ok", `The Hub answers at ${settings("hf_endpoint")}`];
   } catch (error) {
     if (!(error instanceof AppError)) throw error;
     // What is installed goes on working.

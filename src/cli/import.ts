@@ -1,6 +1,6 @@
 // `zombiecoder import`: models that other programs keep on this computer, used where they lie.
 
-import { resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import type { ImportList, ImportRow } from "../api_types.ts";
 import { sizeText } from "./amounts.ts";
 import { badgeCell } from "./badge_words.ts";
@@ -44,11 +44,21 @@ async function pathsOf({ loaded, cwd }: CommandContext, client: ServerClient): P
   const usable = models.filter(({ imported, error }) => !imported && error === null);
   if (loaded.switches.has("all")) return usable.map(({ path }) => path);
   return loaded.words.map((word) => {
-    const path = resolve(cwd, word);
+    const path = inRealFolder(resolve(cwd, word));
     const listed = models.find((row) => row.path === path) ??
       models.find(({ name, id }) => name === word || id === word);
     return listed?.path ?? path;
   });
+}
+
+/** As the server names what is there, however it was reached here; the file itself may be a link. */
+function inRealFolder(path: string): string {
+  try {
+    return join(Deno.realPathSync(dirname(path)), basename(path));
+  } catch {
+    // Not a path, or not ours to look at: the server says what is wrong with it.
+    return path;
+  }
 }
 
 function print({ terminal, loaded }: CommandContext, { models, places }: ImportList): number {

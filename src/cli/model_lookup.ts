@@ -45,6 +45,7 @@ async function adviceOf(
   const toPull = nearNames(name, offered);
   if (toPull.length > 0) return `To download it: zombiecoder pull ${toPull[0]}`;
   const others = ids.slice(0, MOST_SHOWN);
+  if (others.length === 0) return "There is none here yet; zombiecoder search WORDS finds some";
   return `There is ${oneOf(others)}; zombiecoder search WORDS finds more`;
 }
 

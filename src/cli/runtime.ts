@@ -70,7 +70,7 @@ function print({ terminal, loaded }: CommandContext, list: RuntimeList): number 
             { text: variant, ...(!offered && { paint: "dim" as const }) },
             sizeText(size_bytes),
             verified,
-            `${reason}${recommended ? " (recommended)" : offered ? "" : ": not offered"}`,
+            `${reason}${recommended ? " (recommended)" : offered ? "" : " (not offered)"}`,
           ]),
           width,
           paint,

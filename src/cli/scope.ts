@@ -16,8 +16,7 @@ export async function printScope(context: CommandContext): Promise<number> {
     terminal.out(`${jsonText(scope, 2)}\n`);
     return 0;
   }
-  const { runtimeHome } = loaded.config;
-  for (const section of sections(scope, runtimeHome)) {
+  for (const section of sections(scope)) {
     terminal.out(`${terminal.paint("bold", section.title)}\n`);
     for (const { label, lines } of section.rows) {
       for (const [index, line] of lines.entries()) {
@@ -44,8 +43,8 @@ const NEVER = [
   "ask what computer this is",
 ];
 
-export function sections(scope: ScopeInfo, runtimeHome: string): Section[] {
-  const { permissions: { read, write, net }, missing, cage } = scope;
+export function sections(scope: ScopeInfo): Section[] {
+  const { permissions: { read, write, net }, missing, runtime_home: runtimeHome, cage } = scope;
   return [
     {
       title: "The server, which answers the network",

@@ -69,7 +69,10 @@ async function printStatus(
   { terminal, loaded, service, servers }: CommandContext,
 ): Promise<number> {
   const status = await service.status();
-  const address = (await servers.running())?.address ?? null;
+  const { home: own } = loaded.config;
+  // Of the server that the service starts, even where this command was given another home.
+  const home = status?.home ?? null;
+  const address = home === null ? (await servers.running())?.address ?? null : status!.address;
   if (loaded.switches.has("json")) {
     terminal.out(`${jsonText({ ...shown(status), address })}\n`);
     return 0;
@@ -81,6 +84,7 @@ async function printStatus(
     const running = status.running ? "runs" : "does not run";
     terminal.out(`The service is installed, ${enabled}, and ${running}\n`);
     if (status.path !== null) terminal.out(`Its settings: ${plainLine(status.path)}\n`);
+    if (home !== null && home !== own) terminal.out(`Its home: ${plainLine(home)}\n`);
     if (status.gone !== null) {
       terminal.out(
         `It cannot start: ${plainLine(status.gone)} is not there any more. zombiecoder service ` +
@@ -88,11 +92,14 @@ async function printStatus(
       );
     }
   }
-  terminal.out(address === null ? "No server is running\n" : `The server runs at ${address}\n`);
+  if (address !== null) terminal.out(`The server runs at ${address}\n`);
+  else if (home !== null && status?.running === true) {
+    terminal.out("Its server is not ready yet: zombiecoder logs may show why\n");
+  } else terminal.out("No server is running\n");
   return 0;
 }
 
 function shown(status: ServiceState | null) {
-  const { enabled = false, running = false, path = null, gone = null } = status ?? {};
-  return { installed: status !== null, enabled, running, path, gone };
+  const { enabled = false, running = false, path = null, home = null, gone = null } = status ?? {};
+  return { installed: status !== null, enabled, running, path, home, gone };
 }

@@ -11,7 +11,14 @@ export function scopeRoutes(parts: Parts): Hono<GatewayEnv> {
   const routes = new Hono<GatewayEnv>();
   routes.get("/admin/scope", (c) => {
     const { permissions, missing } = parts.scope;
-    return c.json({ permissions, missing, cage: systemInfo(parts).cage } satisfies ScopeInfo);
+    return c.json(
+      {
+        permissions,
+        missing,
+        runtime_home: parts.config().runtimeHome,
+        cage: systemInfo(parts).cage,
+      } satisfies ScopeInfo,
+    );
   });
   return routes;
 }

@@ -37,7 +37,7 @@ export interface Parts {
   logTail: LogTail;
   host: HostPort;
   /** What this process may do, as the host gave it. */
-  scope: Omit<ScopeInfo, "cage">;
+  scope: Pick<ScopeInfo, "permissions" | "missing">;
   hardware: Hardware;
   fits: Fits;
   speeds: Pick<Speeds, "answered">;

@@ -170,6 +170,7 @@ const SCOPE = shapeOf<ScopeInfo>({
       message: TEXT,
     }),
   })),
+  runtime_home: described(TEXT, "Where the host keeps llama.cpp; the server may not write there"),
   cage: CAGE,
 });
 

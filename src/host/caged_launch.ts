@@ -39,7 +39,13 @@ export function prepareLaunch(
 ): PreparedLaunch {
   const { cage, runtime, files, sockets, platform } = options;
   const place = sockets.places[launch.place];
-  if (place === undefined) throw new AppError("invalid_request", "No such place");
+  if (place === undefined) {
+    const count = sockets.places.length;
+    throw new AppError(
+      "invalid_request",
+      `Cannot start a model at place ${launch.place}: choose one from 0 to ${count - 1}`,
+    );
+  }
   const hasDevices = runtime.devices.length > 0;
   // macOS makes no second name of a socket: there the profile itself keeps it a socket.
   const folder = cage === null || cage.kind === "sandbox-exec" || !("socketPath" in place)

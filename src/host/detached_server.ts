@@ -1,7 +1,7 @@
 // The server as a process of its own, for commands that need one: whether it runs, starting it so that
 // it outlives the command, ending it.
 
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import type { Config } from "../config_type.ts";
 import { AppError, messageOf } from "../errors.ts";
 import { SETTINGS } from "../settings.ts";
@@ -202,7 +202,7 @@ function notStarted(why: string): AppError {
 
 /** A file of this user in which a server that cannot start says why, in one line. */
 class StartReport implements Disposable {
-  readonly path = Deno.makeTempFileSync({ prefix: "zombiecoder-" });
+  readonly path = makeReport();
 
   read(): string | null {
     return Deno.readTextFileSync(this.path).trim() || null;
@@ -210,6 +210,17 @@ class StartReport implements Disposable {
 
   [Symbol.dispose](): void {
     Deno.removeSync(this.path);
+  }
+}
+
+function makeReport(): string {
+  const options = { prefix: "zombiecoder-" };
+  try {
+    return resolve(Deno.makeTempFileSync(options));
+  } catch (error) {
+    // TMPDIR may name a folder that is not there.
+    if (Deno.build.os === "windows") throw error;
+    return Deno.makeTempFileSync({ ...options, dir: "/tmp" });
   }
 }
 

@@ -33,6 +33,8 @@ export interface HostOptions {
   sockets: SocketFolder;
   findRuntime: RuntimeKeeperOptions["find"];
   runtimes: CallsOptions["runtimes"];
+  /** Removes what a killed installation left, where one did. Throws nothing. */
+  clearLeftovers?(): Promise<void>;
   /** What `findRuntime` saw of installed builds. */
   guard: BuildGuard;
   /** Where other programs keep models; none by default. */
@@ -258,6 +260,7 @@ export class Host implements AsyncDisposable {
     } catch (error) {
       this.#options.log.warn("Models cannot be loaded", { reason: messageOf(error) });
     }
+    await this.#options.clearLeftovers?.();
   }
 
   #setWatch(on: boolean): void {

@@ -3,6 +3,7 @@
 
 import { dirname, join, posix, sep, win32 } from "node:path";
 import type { ImportRoot } from "./messages.ts";
+import { realPlace } from "../real_place.ts";
 
 /** What `readProcess()` knows of the user. */
 export interface ImportPlaces {
@@ -31,6 +32,21 @@ export function importRoots(places: ImportPlaces): ImportRoot[] {
     if (path !== null && !roots.has(path)) roots.set(path, { program, path });
   }
   return [...roots.values()];
+}
+
+/** What has a say in `importRoots`. */
+const VARIABLES = [
+  ...["XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "OLLAMA_MODELS"],
+  ...["HF_HOME", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "LLAMA_CACHE"],
+];
+
+/** The folders that a user named by variables, as they are understood here. */
+export function importVariables(places: ImportPlaces): Record<string, string> {
+  const layout = new Layout(places);
+  return Object.fromEntries(VARIABLES.flatMap((name) => {
+    const path = layout.variable(name);
+    return path === null ? [] : [[name, path]];
+  }));
 }
 
 type Place = readonly [program: string, path: string | null];
@@ -152,7 +168,7 @@ export function grantableRoots(
   wanted: readonly ImportRoot[],
   { own, userHome, volumes = VOLUMES }: RootLimits,
 ): GrantableRoots {
-  const ownPaths = own.map(realPlace);
+  const ownPaths = own.map((path) => realPlace(path));
   const homePath = userHome === null ? null : realPlace(userHome);
   const roots = new Map<string, ImportRoot>();
   const refused: ImportRoot[] = [];
@@ -190,19 +206,6 @@ function separate(root: ImportRoot, volumes: string): ImportRoot[] {
       .map((entry) => ({ ...root, path: join(root.path, entry.name) }));
   } catch {
     return [];
-  }
-}
-
-/** The real path, or where it would be: what does not exist lies in the nearest that does. */
-function realPlace(path: string): string {
-  const missing: string[] = [];
-  for (let at = path;; at = dirname(at)) {
-    try {
-      return join(Deno.realPathSync(at), ...missing);
-    } catch {
-      if (dirname(at) === at) return path;
-      missing.unshift(at.slice(dirname(at).length).replace(/^[\\/]+/, ""));
-    }
   }
 }
 

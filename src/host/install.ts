@@ -4,6 +4,7 @@
 import { join } from "node:path";
 import { AppError, messageOf } from "../errors.ts";
 import type { Log } from "../log.ts";
+import { freeName } from "./build_archives.ts";
 import { type FindOptions, findRuntime, givenRuntime, type Runtime } from "./find_runtime.ts";
 import type { InstallContext, InstallSource } from "./install_source.ts";
 import { keepBuild, type KeepOptions, plainName } from "./keep_build.ts";
@@ -13,6 +14,7 @@ import {
   removeLeftovers,
   removeWorkFolder,
 } from "./runtime_home.ts";
+import { homeUnusable } from "./runtime_refusals.ts";
 
 export interface FindOrInstallOptions
   extends FindOptions, Pick<KeepOptions, "onProgress" | "cancellation" | "asked"> {
@@ -51,7 +53,7 @@ async function installRuntime(options: FindOrInstallOptions, tried: string[]): P
   const failures: Failures = { tried, refused: false };
   const runtime = await installFirst({ ...options, runtimeHome: home }, failures);
   if (runtime !== null) return runtime;
-  const reasons = tried.map((reason) => `${reason}. `).join("");
+  const reasons = tried.map((reason) => `${withoutPeriod(reason)}. `).join("");
   throw new AppError(
     "runtime_missing",
     `Cannot find or install llama-server. ${reasons}${BY_HAND}`,
@@ -72,7 +74,7 @@ export async function installBeside(options: FindOrInstallOptions): Promise<Runt
   if (runtime !== null) return runtime;
   throw new AppError(
     failures.refused ? "runtime_refused" : "download_failed",
-    `Cannot install this build of llama.cpp: ${failures.tried.join(". ")}. ` +
+    `Cannot install this build of llama.cpp: ${failures.tried.map(withoutPeriod).join(". ")}. ` +
       "What is here is as it was",
     { values: failures.refused ? { reason: "unusable" } : {} },
   );
@@ -108,13 +110,7 @@ async function openHome(
     }
   } catch (error) {
     signal.throwIfAborted();
-    const path = runtimeHome;
-    throw new AppError(
-      "folder_unusable",
-      `Cannot write in the runtime home "${path}": ${messageOf(error)}. ` +
-        "Correct that or choose another folder with --runtime-home",
-      { values: { path }, cause: error },
-    );
+    throw homeUnusable("write in", { path: runtimeHome, error });
   }
 }
 
@@ -123,7 +119,7 @@ async function installFirst(
   failures: Failures,
 ): Promise<Runtime | null> {
   for (const source of options.sources) {
-    const unsuitable = await source.unsuitable(options.signal);
+    const unsuitable = await reasonAgainst(source, options.signal);
     options.signal.throwIfAborted();
     if (unsuitable !== null) {
       failures.tried.push(`Source "${source.name}": ${unsuitable}`);
@@ -133,6 +129,15 @@ async function installFirst(
     if (runtime !== null) return runtime;
   }
   return null;
+}
+
+/** What cannot even be asked, for want of a right or a tool, is a reason like any other. */
+async function reasonAgainst(source: InstallSource, signal: AbortSignal): Promise<string | null> {
+  try {
+    return await source.unsuitable(signal);
+  } catch (error) {
+    return messageOf(error);
+  }
 }
 
 async function installFrom(
@@ -149,6 +154,7 @@ async function installFrom(
   };
   const context: InstallContext = {
     workFolder,
+    nameFor: (name, archives) => freeName(runtimeHome, { name, archives }),
     finalFolder: (name) => join(runtimeHome, plainName(name)),
     progress: (activity, progress) => options.onProgress({ activity, progress }),
     log,
@@ -173,4 +179,9 @@ async function installFrom(
     await removeWorkFolder(workFolder);
   }
   return null;
+}
+
+/** Programs end what they say with one, and so do we. */
+function withoutPeriod(reason: string): string {
+  return reason.replace(/[.\s]+$/, "");
 }

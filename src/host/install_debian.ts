@@ -3,7 +3,9 @@
 // is debian_packages.ts's.
 
 import { basename, join } from "node:path";
+import { messageOf } from "../errors.ts";
 import type { InstallContext, InstallSource, PreparedBuild } from "./install_source.ts";
+import { removeWorkFolder } from "./runtime_home.ts";
 import { SERVER_FILE } from "./server_file.ts";
 import { PrivateApt, unpackPackage } from "./debian_packages.ts";
 import { runProgram } from "./run_program.ts";
@@ -51,6 +53,7 @@ export function debianSource(options: DebianOptions = {}): InstallSource {
     const keyring = await keyringIn(keyrings);
     if (keyring === null) throw new Error("package debian-archive-keyring is missing");
     const { VERSION_CODENAME = null } = await readOsRelease(osRelease);
+    const reasons = new Map<string, string>();
     for (const [index, suite] of suites.entries()) {
       const folder = join(context.workFolder, `suite-${index}`);
       await Deno.mkdir(folder);
@@ -59,10 +62,17 @@ export function debianSource(options: DebianOptions = {}): InstallSource {
         yield await buildFrom(apt, context);
       } catch (error) {
         context.signal.throwIfAborted();
-        if (index === suites.length - 1) throw error;
-        context.log.warn("Cannot use a Debian suite", { suite, reason: String(error) });
+        const reason = messageOf(error).replace(/\.+$/, "");
+        // What stops more than one is told once.
+        if (!reasons.has(reason)) reasons.set(reason, suite);
+        context.log.warn("Cannot use a Debian suite", { suite, reason });
       }
+      // The next one may need its room.
+      await removeWorkFolder(folder);
     }
+    if (reasons.size === 1) throw new Error([...reasons.keys()][0]);
+    const all = [...reasons].map(([reason, suite]) => `${suite}: ${reason}`);
+    if (all.length > 0) throw new Error(all.join("; "));
   }
 
   return { name: "debian", unsuitable, builds };
@@ -91,11 +101,11 @@ async function buildFrom(
   context.progress("Preparing llama.cpp", 0.85);
   const version = fetched.find((each) => each.name === "llama.cpp-tools")?.version ?? "unknown";
   const plain = version.replace(/^\d+:/, "").toLowerCase().replace(/[^a-z0-9.+~-]/g, "-");
-  const name = `debian-${plain}-${privateApt.architecture}`;
+  const archives = fetched.map(({ path, sha256 }) => ({ name: basename(path), sha256 }));
+  const name = await context.nameFor(`debian-${plain}-${privateApt.architecture}`, archives);
   const folder = join(apt.folder, "flat");
   await Deno.mkdir(folder, { mode: 0o755 });
   await flatten({ root, glibcRoot, folder, finalFolder: context.finalFolder(name), signal });
-  const archives = fetched.map(({ path, sha256 }) => ({ name: basename(path), sha256 }));
   return { name, folder, verified: "signed", archives, needsDevice: false };
 }
 

@@ -41,11 +41,12 @@ export function embeddedSource(options: EmbeddedSourceOptions = {}): InstallSour
     if (!(await Deno.lstat(join(folder, SERVER_FILE))).isFile) {
       throw new Error(`there is no ${SERVER_FILE} in it`);
     }
-    if (runtime.loader !== null) {
-      await useLoader(folder, runtime.loader, context.finalFolder(runtime.name));
-    }
     const archives = [{ name: RUNTIME_ARCHIVE, sha256: runtime.sha256 }];
-    yield { name: runtime.name, folder, verified: "pinned", archives, needsDevice };
+    const name = await context.nameFor(runtime.name, archives);
+    if (runtime.loader !== null) {
+      await useLoader(folder, runtime.loader, context.finalFolder(name));
+    }
+    yield { name, folder, verified: "pinned", archives, needsDevice };
   }
 
   return { name: "embedded", unsuitable, builds };

@@ -78,7 +78,8 @@ export function githubSource(options: GithubOptions = {}): InstallSource {
         if (assets === null) throw new Error(`release "${release.tag}" has no ${build.ending}`);
         const digests = release.tag === pinned.tag ? pinned.digests : {};
         const fetched = await fetchBuild(assets, { digests, limits, context });
-        const name = `llama-${release.tag}-${assets.ending.replace(/\.(tar\.gz|zip)$/, "")}`;
+        const plain = `llama-${release.tag}-${assets.ending.replace(/\.(tar\.gz|zip)$/, "")}`;
+        const name = await context.nameFor(plain, fetched.archives);
         yield { ...fetched, name, needsDevice: build.needsDevice };
       } catch (error) {
         signal.throwIfAborted();

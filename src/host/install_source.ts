@@ -27,6 +27,8 @@ export interface InstallContext {
    * folder.
    */
   readonly workFolder: string;
+  /** By which a build is kept: another one where one of other archives has that name. */
+  nameFor(name: string, archives: BuildRecord["archives"]): Promise<string>;
   /** Where a build of this name will lie: for what must know its own place. */
   finalFolder(name: string): string;
   progress(activity: string, progress: number | null): void;

@@ -115,7 +115,9 @@ function checkLaunch(launch: LaunchSpec): void {
   checkInteger("cache_ram", launch.cacheRamMiB, 0, 2 ** 24);
   if (launch.gpuLayers !== "auto") checkInteger("gpu_layers", launch.gpuLayers, 0, 10_000);
   for (const type of [launch.cacheTypeK, launch.cacheTypeV]) {
-    if (type !== null && !CACHE_TYPES.includes(type)) refuse("cache_type", type);
+    if (type !== null && !CACHE_TYPES.includes(type)) {
+      refuse("cache_type", type, `choose one of ${CACHE_TYPES.join(", ")}`);
+    }
   }
   if (!["chat", "embedding", "rerank"].includes(launch.mode)) refuse("mode", launch.mode);
   if (!HEX_32.test(launch.token)) refuse("token", "not 32 hex digits");
@@ -124,11 +126,18 @@ function checkLaunch(launch: LaunchSpec): void {
   for (const path of paths) {
     if (path !== null && (!isAbsolute(path) || path.includes("\0"))) refuse("path", path);
   }
-  // llama-server splits this one on commas.
-  for (const path of launch.loraPaths) if (path.includes(",")) refuse("lora", path);
+  for (const path of launch.loraPaths) {
+    if (!path.includes(",")) continue;
+    refuse(
+      "lora",
+      path,
+      "llama-server takes a comma for the end of a name. Rename the file or folder",
+    );
+  }
   const template = launch.chatTemplate;
   if (template !== null && (template.startsWith("-") || template.includes("\0"))) {
-    refuse("chat_template", "starts with a dash");
+    const start = template.slice(0, 40);
+    refuse("chat_template", start, "it must not start with a dash or hold a zero byte");
   }
 }
 
@@ -142,8 +151,9 @@ function checkInteger(name: string, value: number, least: number, most: number):
   }
 }
 
-function refuse(name: string, value: string): never {
-  throw new AppError("invalid_request", `Cannot start a model with ${name} "${value}"`, {
+function refuse(name: string, value: string, why?: string): never {
+  const reason = why === undefined ? "" : `: ${why}`;
+  throw new AppError("invalid_request", `Cannot start a model with ${name} "${value}"${reason}`, {
     param: name,
   });
 }

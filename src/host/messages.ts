@@ -186,7 +186,7 @@ export type ToServer =
     version: string;
     boot: string;
     /** What the server really got, and what the program lacks. */
-    scope: Omit<ScopeInfo, "cage">;
+    scope: Pick<ScopeInfo, "permissions" | "missing">;
   }
   | { type: "result"; call: number; result: unknown }
   | { type: "error"; call: number; error: AppErrorData }

@@ -4,6 +4,7 @@
 import { basename, dirname, join } from "node:path";
 import { durableWrite } from "../durable_write.ts";
 import { AppError, messageOf } from "../errors.ts";
+import { hasArchive, isMadeOf } from "./build_archives.ts";
 import {
   type EmbeddedOptions,
   type EmbeddedRuntime,
@@ -35,10 +36,10 @@ export async function newerEmbedded(
   const { embedded = {}, log, runtimeHome, signal } = options;
   try {
     const carried = (await embeddedRuntime(embedded))?.runtime;
-    if (carried === undefined || !isNewer(carried, found)) return found;
+    if (carried === undefined || !(await isNewer(carried, found, runtimeHome))) return found;
     if (foreignTo(embedded, carried) !== null) return found;
     if (await isWanted(found, options) || await wasRefused(runtimeHome, carried)) return found;
-    const newer = await installNewer(found, options);
+    const newer = await installNewer({ carried, found }, options);
     if (newer !== null) return newer;
     const refused = { schema: 1, sha256: carried.sha256, refusedAtMs: Date.now() };
     await durableWrite(join(runtimeHome, REFUSED), `${JSON.stringify(refused)}\n`);
@@ -52,8 +53,17 @@ export async function newerEmbedded(
 }
 
 /** The only question of a start with nothing to do. */
-function isNewer({ build }: EmbeddedRuntime, { source, build: present }: Runtime): boolean {
-  return source === "installed" && build !== null && present !== null && build > present;
+async function isNewer(
+  carried: EmbeddedRuntime,
+  { source, build, path }: Runtime,
+  runtimeHome: string,
+): Promise<boolean> {
+  if (source !== "installed" || carried.build === null || build === null) return false;
+  if (carried.build !== build) return carried.build > build;
+  // Built anew: which of the two is newer nobody can tell, so each is installed once, the last one used.
+  const record = await readRecord(dirname(path));
+  return record !== null && record.source === "embedded" && !isMadeOf(record, carried.sha256) &&
+    !(await hasArchive(runtimeHome, carried.sha256));
 }
 
 async function isWanted({ path }: Runtime, { runtimeHome }: NewerEmbeddedOptions) {
@@ -63,9 +73,14 @@ async function isWanted({ path }: Runtime, { runtimeHome }: NewerEmbeddedOptions
   return record === null || record.asked === true;
 }
 
+interface Both {
+  carried: EmbeddedRuntime;
+  found: Runtime;
+}
+
 /** Null where it gave none that could be used, and so was rolled back. */
 async function installNewer(
-  found: Runtime,
+  { carried, found }: Both,
   options: NewerEmbeddedOptions,
 ): Promise<Runtime | null> {
   const { installBeside } = await import("./install.ts");
@@ -74,11 +89,17 @@ async function installNewer(
   const sources = [embeddedSource({ ...options.embedded, needsDevice })];
   try {
     const runtime = await installBeside({ ...options, sources });
-    return (runtime.build ?? 0) > found.build! ? runtime : null;
+    return keepsItsWord(runtime, { carried, found }) ? runtime : null;
   } catch (error) {
     if (error instanceof AppError && error.code === "runtime_refused") return null;
     throw error;
   }
+}
+
+/** Its own program says which build it is, and that is what was compared. */
+function keepsItsWord({ build }: Runtime, { carried, found }: Both): boolean {
+  const present = found.build!;
+  return carried.build === present ? build === present : (build ?? 0) > present;
 }
 
 async function wasRefused(runtimeHome: string, { sha256 }: EmbeddedRuntime): Promise<boolean> {

@@ -29,7 +29,7 @@ export interface RightsOptions {
 }
 
 /** What of it can be given, and what is missing with what that costs. */
-export function scopeWithin(options: RightsOptions): Omit<ScopeInfo, "cage"> {
+export function scopeWithin(options: RightsOptions): Pick<ScopeInfo, "permissions" | "missing"> {
   const { grants, isGranted: granted = isGranted } = options;
   const got = grants.filter(({ kind, value }) => granted(descriptor(kind, value)));
   const lacking = grants.filter((grant) => !got.includes(grant));

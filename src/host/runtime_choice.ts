@@ -19,6 +19,8 @@ export async function readChoice(runtimeHome: string): Promise<string | null> {
 
 export async function writeChoice(runtimeHome: string, name: string | null): Promise<void> {
   const path = join(runtimeHome, CHOICE);
-  if (name === null) await removeIfThere(path);
-  else await durableWrite(path, `${JSON.stringify({ schema: 1, name })}\n`);
+  if (name === null) return await removeIfThere(path);
+  // Where nothing was ever installed there is none yet.
+  await Deno.mkdir(runtimeHome, { recursive: true, mode: 0o700 });
+  await durableWrite(path, `${JSON.stringify({ schema: 1, name })}\n`);
 }

@@ -4,6 +4,7 @@
 import { join } from "node:path";
 import { randomHex } from "../random_hex.ts";
 import { durableWrite, removeIfThere } from "../durable_write.ts";
+import { homeUnusable } from "./runtime_refusals.ts";
 
 /** How an installed build came here; `runtime.json` in its folder. */
 export interface BuildRecord {
@@ -46,6 +47,7 @@ const WORK_FOLDER = /^\.partial-[0-9a-f]{32}$/;
 /** What a process that died left of a small file; a living one is done with it at once. */
 const UNWRITTEN = /^(use|probes|embedded)\.json\.[0-9a-f]{12}\.tmp$/;
 const UNWRITTEN_MS = 60_000;
+const LOCK = ".lock";
 const LOCK_POLL_MS = 100;
 const REMOVE_ATTEMPTS = 20;
 const REMOVE_AGAIN_MS = 100;
@@ -60,17 +62,21 @@ export async function listBuilds(runtimeHome: string): Promise<InstalledBuild[]>
   return (await listRecords(runtimeHome)).filter(({ isWhole }) => isWhole);
 }
 
-/** Those that lost a file as well. */
+/** Those that lost a file as well. Throws `folder_unusable`. */
 export async function listRecords(
   runtimeHome: string,
 ): Promise<(InstalledBuild & { isWhole: boolean })[]> {
   const builds: (InstalledBuild & { isWhole: boolean })[] = [];
-  for (const name of await foldersOf(runtimeHome)) {
-    if (name.startsWith(".")) continue;
-    const folder = join(runtimeHome, name);
-    const record = await readRecord(folder);
-    if (record === null) continue;
-    builds.push({ folder, record, isWhole: await isWhole(folder, record) });
+  try {
+    for (const name of await foldersOf(runtimeHome)) {
+      if (name.startsWith(".")) continue;
+      const folder = join(runtimeHome, name);
+      const record = await readRecord(folder);
+      if (record === null) continue;
+      builds.push({ folder, record, isWhole: await isWhole(folder, record) });
+    }
+  } catch (error) {
+    throw homeUnusable("read", { path: runtimeHome, error });
   }
   return builds.sort((a, b) =>
     (b.record.build ?? 0) - (a.record.build ?? 0) ||
@@ -153,17 +159,44 @@ export async function removeLeftovers(runtimeHome: string): Promise<string[]> {
   return removed;
 }
 
+/** As soon as a program starts, which may never install anything. Whoever installs now does it itself. */
+export async function clearLeftovers(runtimeHome: string, signal: AbortSignal): Promise<string[]> {
+  // Without one nothing was ever installed there.
+  if (!(await isThere(join(runtimeHome, LOCK)))) return [];
+  using lock = await tryLockRuntimeHome(runtimeHome, { signal, limitMs: 0 });
+  return lock === null ? [] : await removeLeftovers(runtimeHome);
+}
+
 /** Waits until no other process changes the home. The system lifts the lock of a dead process. */
 export async function lockRuntimeHome(
   runtimeHome: string,
   options: { signal: AbortSignal; onWait(): void },
 ): Promise<Disposable> {
-  const path = join(runtimeHome, ".lock");
+  return (await lockWithin(runtimeHome, { ...options, limitMs: Infinity }))!;
+}
+
+/** For what somebody waits for in silence: null where another process still changes the home then. */
+export async function tryLockRuntimeHome(
+  runtimeHome: string,
+  options: { signal: AbortSignal; limitMs: number },
+): Promise<Disposable | null> {
+  return await lockWithin(runtimeHome, { ...options, onWait: () => {} });
+}
+
+async function lockWithin(
+  runtimeHome: string,
+  { signal, onWait, limitMs }: { signal: AbortSignal; onWait(): void; limitMs: number },
+): Promise<Disposable | null> {
+  const path = join(runtimeHome, LOCK);
   const file = await Deno.open(path, { read: true, write: true, create: true, mode: 0o600 });
   try {
-    for (let waited = false; !(await file.tryLock(true)); waited = true) {
-      if (!waited) options.onWait();
-      await pause(LOCK_POLL_MS, options.signal);
+    for (let waitedMs = 0; !(await file.tryLock(true)); waitedMs += LOCK_POLL_MS) {
+      if (waitedMs >= limitMs) {
+        file.close();
+        return null;
+      }
+      if (waitedMs === 0) onWait();
+      await pause(LOCK_POLL_MS, signal);
     }
     return { [Symbol.dispose]: () => file.close() };
   } catch (error) {

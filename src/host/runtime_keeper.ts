@@ -2,7 +2,7 @@
 // How it is found is `install.ts`'s, loaded only when the search begins.
 
 import type { RuntimeInfo } from "../api_types.ts";
-import { AppError } from "../errors.ts";
+import { AppError, messageOf } from "../errors.ts";
 import { UNKNOWN_RUNTIME } from "../unknown_runtime.ts";
 import type { BuildGuard } from "./build_check.ts";
 import type { Runtime } from "./find_runtime.ts";
@@ -27,6 +27,7 @@ export class RuntimeKeeper implements AsyncDisposable {
   #info: RuntimeInfo = UNKNOWN_RUNTIME;
   #current: Runtime | null = null;
   #cancellation = new Cancellation();
+  #installs: PromiseWithResolvers<void> | null = null;
   /** Somebody cancelled what was installed unasked: until something is found, nothing else is. */
   #isDeclined = false;
 
@@ -49,6 +50,14 @@ export class RuntimeKeeper implements AsyncDisposable {
     // Not at the same time: the one that ends last would be told, not the one that was chosen last.
     this.#finding = Promise.resolve(before).catch(() => {}).then(() => this.#find());
     return this.#finding;
+  }
+
+  /** As `again`, but what is installed then is not waited for: it is told as it goes. */
+  async look(): Promise<void> {
+    const installs = this.#installs = Promise.withResolvers<void>();
+    const found = this.again();
+    found.catch(() => {});
+    await Promise.race([found, installs.promise]);
   }
 
   /** The runtime to launch with. Waits for an installation; after a failure `retry` searches again. */
@@ -98,6 +107,7 @@ export class RuntimeKeeper implements AsyncDisposable {
         // It was declined while this one still looked.
         if (mayInstall && this.#isDeclined) cancellation.cancel();
         this.#tell({ phase: "installing", activity, progress });
+        this.#installs?.resolve();
       }, { cancellation, mayInstall });
       this.#current = runtime;
       this.#isDeclined = false;
@@ -134,9 +144,13 @@ export class RuntimeKeeper implements AsyncDisposable {
         { values: { reason: "cancelled" }, cause: error },
       );
     }
-    return isKnown
-      ? error
-      : new AppError("runtime_missing", "Cannot find or install llama-server", { cause: error });
+    if (isKnown) return error;
+    return new AppError(
+      "runtime_missing",
+      `Cannot find or install llama-server: ${messageOf(error)}. Correct that, or name the ` +
+        "program with --llama-server PATH, then try again",
+      { cause: error },
+    );
   }
 
   #tell(change: Partial<RuntimeInfo>): void {

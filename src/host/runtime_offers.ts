@@ -101,17 +101,17 @@ function reasonOf({ code, values }: Verdict): string {
     case "gpu_fits":
       return "This computer has a GPU for it";
     case "no_gpu":
-      return "No GPU was found";
+      return "No GPU was found: where there is one, install its driver";
     case "no_nvidia_gpu":
-      return "No GPU of NVIDIA was found";
+      return "No GPU of NVIDIA was found: where there is one, install NVIDIA's driver";
     case "driver_unknown":
       return "NVIDIA's driver does not say what it can run: install or update it";
     case "driver_too_old":
-      return `NVIDIA's driver ${values.driver} is too old: ${values.needed} or later is needed`;
+      return `NVIDIA's driver ${values.driver} is too old: update it to ${values.needed} or later`;
     case "gpu_too_old":
-      return "The GPU is too old for it";
+      return "The GPU is too old for it: choose another build";
     case "gpu_too_new":
-      return "The GPU is too new for it";
+      return "The GPU is too new for it: choose another build";
   }
 }
 

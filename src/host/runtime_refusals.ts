@@ -2,7 +2,7 @@
 // programs and the page read.
 
 import type { AvailableRuntime } from "../api_types.ts";
-import { AppError } from "../errors.ts";
+import { AppError, messageOf } from "../errors.ts";
 
 export function refused(
   why: string,
@@ -24,6 +24,27 @@ export function busy(variant: string): AppError {
       "or end it with zombiecoder runtime cancel",
     values: { variant },
   });
+}
+
+export function busyElsewhere(): AppError {
+  return refused("busy", {
+    message: "Cannot change the builds: another process installs llama.cpp. " +
+      "Try again when that is done",
+    values: {},
+  });
+}
+
+/** Its disk may be full or closed to us, its place taken by something else. */
+export function homeUnusable(
+  action: "read" | "write in",
+  { path, error }: { path: string; error: unknown },
+): AppError {
+  return new AppError(
+    "folder_unusable",
+    `Cannot ${action} the runtime home "${path}": ${messageOf(error)}. ` +
+      "Correct that or choose another folder with --runtime-home",
+    { values: { path }, cause: error },
+  );
 }
 
 export function tooLate(variant: string): AppError {

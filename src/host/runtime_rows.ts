@@ -25,6 +25,26 @@ type KnownBuild = InstalledBuild & { isWhole: boolean };
 
 /** Nothing is run for it: what a build can do is what it said when it was asked last. */
 export async function runtimeRows(options: RowsOptions): Promise<RuntimeRow[]> {
+  const rows = new Map<string, RuntimeRow>();
+  for (const row of await candidateRows(options)) {
+    const before = rows.get(row.name);
+    if (before === undefined || rank(row) < rank(before)) rows.set(row.name, row);
+  }
+  return [...rows.values()];
+}
+
+/** All of one name, as there may be several on PATH, the best first. */
+export async function rowsNamed(name: string, options: RowsOptions): Promise<RuntimeRow[]> {
+  const rows = (await candidateRows(options)).filter((row) => row.name === name);
+  return rows.sort((a, b) => rank(a) - rank(b));
+}
+
+/** The one in use, then what is not known to be unusable. */
+function rank({ active, refusal }: RuntimeRow): number {
+  return active ? 0 : refusal === null ? 1 : 2;
+}
+
+async function candidateRows(options: RowsOptions): Promise<RuntimeRow[]> {
   const { keeper, running } = options;
   const records = await listRecords(options.runtimeHome);
   const broken = records.filter(({ isWhole }) => !isWhole);
@@ -36,18 +56,16 @@ export async function runtimeRows(options: RowsOptions): Promise<RuntimeRow[]> {
       path: join(folder, SERVER_FILE),
     })),
   ];
-  const rows = new Map<string, RuntimeRow>();
+  const rows: RuntimeRow[] = [];
   const used = new Set([...running(), ...(keeper.current === null ? [] : [keeper.current.path])]
     .map((path) => dirname(path)));
   for (const candidate of all) {
-    // Of several on PATH the first one that is there.
-    if (rows.has(candidate.name)) continue;
     const row = await rowOf(candidate, { records, options });
     if (row === null) continue;
     row.removable = row.source === "installed" && !used.has(dirname(row.path));
-    rows.set(row.name, row);
+    rows.push(row);
   }
-  return [...rows.values()];
+  return rows;
 }
 
 async function rowOf(
@@ -65,6 +83,7 @@ async function rowOf(
   } else {
     try {
       path = await Deno.realPath(path);
+      if (!(await Deno.stat(path)).isFile) return null;
       await guard.check({ source: candidate.source, path });
     } catch (error) {
       if (!(error instanceof AppError)) return null;

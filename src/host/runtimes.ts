@@ -3,13 +3,14 @@
 
 import { basename, dirname, join } from "node:path";
 import type { AvailableRuntime, RuntimeInfo, RuntimeJob, RuntimeList } from "../api_types.ts";
+import { AppError } from "../errors.ts";
 import { removeIfThere } from "../durable_write.ts";
 import type { BuildGuard } from "./build_check.ts";
 import { type FindOrInstallOptions, installBeside } from "./install.ts";
 import type { InstallSource } from "./install_source.ts";
 import { PINNED_DIGESTS, PINNED_TAG } from "./install_github.ts";
 import type { InstallRuntimeParams } from "./messages.ts";
-import { isBuildName, lockRuntimeHome, makeWorkFolder, moveBuildAside } from "./runtime_home.ts";
+import { isBuildName, makeWorkFolder, moveBuildAside, tryLockRuntimeHome } from "./runtime_home.ts";
 import { readChoice, writeChoice } from "./runtime_choice.ts";
 import { type InstallationStep, RuntimeInstallation } from "./runtime_installation.ts";
 import type { RuntimeKeeper } from "./runtime_keeper.ts";
@@ -17,18 +18,20 @@ import { type OfferFacts, runtimeOffers } from "./runtime_offers.ts";
 import { proveBuild, proveInstalled } from "./runtime_proof.ts";
 import {
   busy,
+  busyElsewhere,
+  homeUnusable,
   noSuchBuild,
   notInstalling,
   offerFor,
   refused,
   tooLate,
 } from "./runtime_refusals.ts";
-import { type RuntimeRow, runtimeRows } from "./runtime_rows.ts";
+import { rowsNamed, type RuntimeRow, runtimeRows } from "./runtime_rows.ts";
 
 export interface RuntimesOptions
   extends Omit<FindOrInstallOptions, "onProgress" | "sources" | "cancellation"> {
   guard: BuildGuard;
-  keeper: Pick<RuntimeKeeper, "current" | "again" | "info" | "decline">;
+  keeper: Pick<RuntimeKeeper, "current" | "look" | "info" | "decline">;
   /** The programs of all processes that run now. */
   running(): readonly string[];
   facts(): Promise<OfferFacts>;
@@ -49,6 +52,8 @@ const USUAL_ORDER = "auto";
 const UNASKED = "llama.cpp";
 /** A GPU or its driver may come while we run. */
 const FACTS_MS = 10_000;
+/** So long another process may hold the runtime home while somebody waits in silence. */
+const LOCK_MS = 1_000;
 
 export class Runtimes implements AsyncDisposable {
   readonly #options: RuntimesOptions;
@@ -138,8 +143,7 @@ export class Runtimes implements AsyncDisposable {
         });
       }
       if (name === USUAL_ORDER) return await this.#choose(null);
-      const row = await this.#row(name);
-      await proveBuild(row, this.#options);
+      await this.#prove(name);
       await this.#choose(name);
     });
   }
@@ -169,15 +173,19 @@ export class Runtimes implements AsyncDisposable {
           values: { name },
         });
       }
-      using _lock = await lockRuntimeHome(runtimeHome, { signal, onWait: () => {} });
-      const work = await makeWorkFolder(runtimeHome);
-      try {
-        await moveBuildAside(join(runtimeHome, name), work);
-      } finally {
-        await removeIfThere(work);
-      }
-      guard.forget(dirname(row.path));
-      if (await readChoice(runtimeHome) === name) await writeChoice(runtimeHome, null);
+      await this.#write(async () => {
+        // Whoever asked may have left when a long installation ends.
+        using lock = await tryLockRuntimeHome(runtimeHome, { signal, limitMs: LOCK_MS });
+        if (lock === null) throw busyElsewhere();
+        const work = await makeWorkFolder(runtimeHome);
+        try {
+          await moveBuildAside(join(runtimeHome, name), work);
+        } finally {
+          await removeIfThere(work);
+        }
+        guard.forget(dirname(row.path));
+        if (await readChoice(runtimeHome) === name) await writeChoice(runtimeHome, null);
+      });
       this.#options.log.info("Removed a llama.cpp build", { name });
     });
   }
@@ -212,9 +220,22 @@ export class Runtimes implements AsyncDisposable {
 
   async #choose(name: string | null): Promise<void> {
     const { runtimeHome, keeper, log } = this.#options;
-    await writeChoice(runtimeHome, name);
+    await this.#write(() => writeChoice(runtimeHome, name));
     log.info("Chose a llama.cpp build", { name: name ?? USUAL_ORDER });
-    await keeper.again();
+    await keeper.look();
+  }
+
+  /** What is written there fails with a reason that names the folder. */
+  async #write(work: () => Promise<void>): Promise<void> {
+    const { runtimeHome, signal } = this.#options;
+    try {
+      await work();
+    } catch (error) {
+      signal.throwIfAborted();
+      throw error instanceof AppError
+        ? error
+        : homeUnusable("write in", { path: runtimeHome, error });
+    }
   }
 
   async #row(name: string): Promise<RuntimeRow> {
@@ -222,6 +243,21 @@ export class Runtimes implements AsyncDisposable {
     const row = rows.find((each) => each.name === name);
     if (row === undefined) throw noSuchBuild(name);
     return row;
+  }
+
+  /** Of several on PATH one is enough. Throws why the best of them may not be used. */
+  async #prove(name: string): Promise<void> {
+    const rows = isBuildName(name) ? await rowsNamed(name, this.#options) : [];
+    const failures: unknown[] = [];
+    for (const row of rows) {
+      try {
+        return void await proveBuild(row, this.#options);
+      } catch (error) {
+        this.#options.signal.throwIfAborted();
+        failures.push(error);
+      }
+    }
+    throw failures[0] ?? noSuchBuild(name);
   }
 
   #refuseWhileInstalling(): void {

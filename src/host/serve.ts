@@ -12,10 +12,13 @@ import { grantableRoots, type ImportPlaces, importRoots } from "./import_roots.t
 import { LogFile } from "./log_file.ts";
 import type { ImportRoot } from "./messages.ts";
 import type { FindOrInstallOptions } from "./install.ts";
+import { withRealFolders } from "./real_folders.ts";
+import { checkProgramPlaces, pathOutside, type ProgramPlaces } from "./program_safety.ts";
 import { mayUseSocket } from "./rights.ts";
 import type { RuntimesOptions } from "./runtimes.ts";
+import { clearLeftovers } from "./runtime_home.ts";
 import { ServerLock } from "./server_lock.ts";
-import { prepareSocketFolder } from "./socket_folder.ts";
+import { prepareSocketFolder, type SocketBases } from "./socket_folder.ts";
 import { UncaughtErrors } from "./uncaught_errors.ts";
 
 export interface ServeOptions {
@@ -23,7 +26,7 @@ export interface ServeOptions {
   /** Folder of the sources or of the bundle. */
   programDir: string;
   /** Where the private folder of the sockets is made. */
-  socketBase: string;
+  socketBases: SocketBases;
   /** The value of PATH. */
   path: string | null;
   /** By what the models of other programs are looked for; none are without it. */
@@ -38,9 +41,13 @@ export interface ServeOptions {
 }
 
 /** Serves until a signal asks it to end (0) or it cannot go on (throws). */
-export async function serve(options: ServeOptions): Promise<number> {
-  const { config, io } = options;
-  using lock = ServerLock.take(config.home);
+export async function serve(given: ServeOptions): Promise<number> {
+  const { home } = given.config;
+  checkProgramPlaces(home, programPlaces(given));
+  const options = { ...given, path: pathOutside(home, given.path) };
+  const { io } = options;
+  using lock = ServerLock.take(options.config.home);
+  const config = withRealFolders(options.config);
   using logFile = new LogFile(join(config.home, "logs"));
   const log = createLog({
     part: "host",
@@ -51,17 +58,18 @@ export async function serve(options: ServeOptions): Promise<number> {
   const ending = new AbortController();
   // Before the host, so that a second signal is heard until all is stopped.
   using stop = new StopSignals(() => lock[Symbol.dispose]());
+  using sockets = prepareSocketFolder({
+    ...options.socketBases,
+    home: config.home,
+    platform: Deno.build.os,
+    mayUse: mayUseSocket,
+  });
   await using host = new Host({
     config,
     log,
     lock,
     version: VERSION,
-    sockets: prepareSocketFolder({
-      base: options.socketBase,
-      home: config.home,
-      platform: Deno.build.os,
-      mayUse: mayUseSocket,
-    }),
+    sockets,
     ...runtimeParts(options, { log, signal: ending.signal }),
     importRoots: importRootsOf(options, log),
     cagePrograms: options.cagePrograms ??
@@ -105,19 +113,28 @@ function importRootsOf({ config, importPlaces }: ServeOptions, log: Log): Import
   return roots;
 }
 
+function programPlaces({ programDir }: ServeOptions): ProgramPlaces {
+  const execPath = Deno.execPath();
+  // A compiled program's own folder is inside of it: what users put beside it, lies beside the file.
+  const folder = Deno.build.standalone ? dirname(execPath) : programDir;
+  return {
+    execPath,
+    programDir: Deno.build.standalone ? null : programDir,
+    bundledFolder: join(folder, "config", "llama.cpp"),
+  };
+}
+
 /** Which llama-server there is: both are loaded when they are first asked. */
 function runtimeParts(
   options: ServeOptions,
   { log, signal }: { log: Log; signal: AbortSignal },
-): Pick<HostOptions, "findRuntime" | "runtimes" | "guard"> {
+): Pick<HostOptions, "findRuntime" | "runtimes" | "guard" | "clearLeftovers"> {
   const { config } = options;
   const { releaseApi } = config;
-  // A compiled program's own folder is inside of it: what users put beside it, lies beside the file.
-  const folder = Deno.build.standalone ? dirname(Deno.execPath()) : options.programDir;
   const guard = new BuildGuard();
   const shared = {
     llamaServer: config.llamaServer,
-    bundledFolder: join(folder, "config", "llama.cpp"),
+    bundledFolder: programPlaces(options).bundledFolder,
     runtimeHome: config.runtimeHome,
     path: options.path,
     guard,
@@ -146,6 +163,17 @@ function runtimeParts(
       const sources: RuntimesOptions["sources"] = (wanted) =>
         installSources({ releaseApi, ...wanted });
       return new Runtimes({ ...shared, ...given, sources });
+    },
+    async clearLeftovers() {
+      try {
+        const removed = await clearLeftovers(config.runtimeHome, signal);
+        if (removed.length > 0) {
+          shared.log.info("Removed unfinished installations", { count: removed.length });
+        }
+      } catch (error) {
+        // It may not be ours to change.
+        shared.log.debug("Cannot look for unfinished installations", { reason: messageOf(error) });
+      }
     },
   };
 }

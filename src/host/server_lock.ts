@@ -9,6 +9,9 @@ export interface ServerNote {
   pid: number;
 }
 
+const LOCK_TRIES = 5;
+const LOCK_PAUSE_MS = 20;
+
 /** Held while the server runs; the system frees it when the process ends, however it ends. */
 export class ServerLock implements Disposable {
   readonly #dir: string;
@@ -34,7 +37,7 @@ export class ServerLock implements Disposable {
         { cause: error, values: { path: home } },
       );
     }
-    if (file.tryLockSync(true)) {
+    if (isTaken(file)) {
       const lock = new ServerLock(dir, file);
       // A server that was killed could not take its note back.
       lock.#removeNote();
@@ -71,6 +74,15 @@ export class ServerLock implements Disposable {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     }
   }
+}
+
+/** Whoever looks whether a server runs holds the lock for a moment: that is none that runs. */
+function isTaken(file: Deno.FsFile): boolean {
+  for (let tries = 0; tries < LOCK_TRIES; tries++) {
+    if (tries > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOCK_PAUSE_MS);
+    if (file.tryLockSync(true)) return true;
+  }
+  return false;
 }
 
 /** The note of a running server; null where there is none or it cannot be read. */

@@ -1,7 +1,7 @@
 // The private folder in which instances listen, and the places in it.
 
-import { join } from "node:path";
-import { AppError } from "../errors.ts";
+import { isAbsolute, join } from "node:path";
+import { AppError, messageOf } from "../errors.ts";
 import { emptyAway } from "./instance_socket.ts";
 import { type Place, PLACES } from "./messages.ts";
 import { userId } from "./rights.ts";
@@ -11,9 +11,14 @@ export interface SocketFolder {
   places: Place[];
 }
 
-export interface SocketFolderOptions {
-  /** The session's runtime folder or the system's temporary one. */
-  base: string;
+/** Where such a folder may be made; whatever stands in the environment. */
+export interface SocketBases {
+  /** The session's own, which counts only as that: it may be that of another user, or gone. */
+  runtimeDir: string | null;
+  tmpDir: string;
+}
+
+export interface SocketFolderOptions extends SocketBases {
   /** Two servers with different homes never share a folder. */
   home: string;
   platform: string;
@@ -23,29 +28,104 @@ export interface SocketFolderOptions {
 
 /** Bytes that a socket path may take on every system (`sun_path` less its end). */
 const LONGEST_SOCKET_PATH = 103;
-/** Where the base is too long, as below a home whose name is: three bytes a letter in Bengali. */
-const SHORT_BASE = "/tmp";
+/** Where nothing else will do, as below a home whose name is long: three bytes a letter in Bengali. */
+const LAST_BASE = "/tmp";
 
-/** Makes the folder, ours alone and empty. Throws `folder_unusable` where somebody else owns it. */
-export function prepareSocketFolder(options: SocketFolderOptions): SocketFolder {
-  const name = `zombiecoder-${userId() ?? "user"}-${nameHash(options.home)}`;
-  const isWindows = options.platform === "windows";
-  const fits = isWindows || byteLength(socketPath(join(options.base, name), 0)) <=
-      LONGEST_SOCKET_PATH;
-  const dir = join(fits ? options.base : SHORT_BASE, name);
-  if (!isWindows && options.mayUse?.(socketPath(dir, 0)) === false) {
+/**
+ * Makes the folder, ours alone and empty, in the first place that will do; it goes when it is disposed
+ * of. Throws `folder_unusable` where none does.
+ */
+export function prepareSocketFolder(options: SocketFolderOptions): SocketFolder & Disposable {
+  const { runtimeDir, tmpDir, home, platform, mayUse } = options;
+  const name = `zombiecoder-${userId() ?? "user"}-${nameHash(home)}`;
+  const isWindows = platform === "windows";
+  const bases = isWindows ? [tmpDir] : [...new Set([runtimeDir ?? tmpDir, tmpDir, LAST_BASE])];
+  const usable = bases.filter((base) =>
+    isWindows || mayUse?.(socketPath(join(base, name), 0)) !== false
+  );
+  if (usable.length === 0) {
     // Narrow flags, which cannot name sockets of a folder: ports, as on Windows.
-    return { dir: join(options.home, "run"), places: freePorts() };
+    return { dir: join(home, "run"), places: freePorts(), [Symbol.dispose]() {} };
   }
-  makePrivate(dir);
+  const reasons: string[] = [];
+  for (const base of usable) {
+    try {
+      checkBase(base, { isOurs: base === runtimeDir });
+      const dir = privateFolder(base, {
+        name,
+        longest: isWindows ? Infinity : LONGEST_SOCKET_PATH,
+      });
+      emptyOf(dir);
+      return {
+        dir,
+        places: isWindows ? freePorts() : socketsIn(dir),
+        [Symbol.dispose]: () => removeFolder(dir),
+      };
+    } catch (error) {
+      reasons.push(`${JSON.stringify(base)}: ${messageOf(error)}`);
+    }
+  }
+  throw new AppError(
+    "folder_unusable",
+    `Cannot make a private folder for sockets in ${
+      reasons.join("; nor in ")
+    }. Set TMPDIR to a folder in which you can write`,
+    { values: { path: bases[0]! } },
+  );
+}
+
+function checkBase(base: string, { isOurs }: { isOurs: boolean }): void {
+  if (!isAbsolute(base)) throw new Error("it is not an absolute path");
+  const { isDirectory, uid } = Deno.statSync(base);
+  if (!isDirectory) throw new Error("it is not a folder");
+  const own = userId();
+  if (isOurs && uid !== null && own !== null && uid !== own) {
+    throw new Error("it belongs to another user");
+  }
+}
+
+/**
+ * That of this name; where somebody else has it, as anyone can in a folder that all may write to, one
+ * with a random end: one that an earlier life of this home left, or a new one.
+ */
+function privateFolder(base: string, { name, longest }: { name: string; longest: number }): string {
+  function inBase(each: string): string | null {
+    const dir = join(base, each);
+    if (byteLength(socketPath(dir, 0)) > longest) throw new Error("its path is too long");
+    return makePrivate(dir) ? dir : null;
+  }
+  const own = inBase(name);
+  if (own !== null) return own;
+  for (const entry of Deno.readDirSync(base)) {
+    const isLike = entry.name.startsWith(`${name}-`) && RANDOM_END.test(entry.name);
+    const left = isLike ? inBase(entry.name) : null;
+    if (left !== null) return left;
+  }
+  const made = inBase(`${name}-${crypto.randomUUID().slice(0, 8)}`);
+  if (made === null) throw new Error("another user keeps it from us");
+  return made;
+}
+
+const RANDOM_END = /-[0-9a-f]{8}$/;
+
+function socketsIn(dir: string): Place[] {
+  return Array.from({ length: PLACES }, (_, place) => ({ socketPath: socketPath(dir, place) }));
+}
+
+function emptyOf(dir: string): void {
   for (const entry of Deno.readDirSync(dir)) {
     if (/^\d\d(\.sock(\.new)?)?$/.test(entry.name)) emptyAway(join(dir, entry.name));
   }
-  if (isWindows) return { dir, places: freePorts() };
-  const places = Array.from({ length: PLACES }, (_, place) => ({
-    socketPath: socketPath(dir, place),
-  }));
-  return { dir, places };
+}
+
+/** What is not ours in it stays, and the folder with it. */
+function removeFolder(dir: string): void {
+  try {
+    emptyOf(dir);
+    Deno.removeSync(dir);
+  } catch {
+    // Nor does one that is gone already end badly, as that of a session that has ended.
+  }
 }
 
 function socketPath(dir: string, place: number): string {
@@ -75,25 +155,17 @@ export function removeSocket(path: string): void {
   }
 }
 
-// Anyone may make a folder of any name in the temporary folder: only one that is really a folder,
-// really ours and closed to others will do.
-function makePrivate(dir: string): void {
+/** False where it is somebody else's, or no folder: only one that is really ours will do. */
+function makePrivate(dir: string): boolean {
   try {
     Deno.mkdirSync(dir, { mode: 0o700 });
   } catch (error) {
-    if (!(error instanceof Deno.errors.AlreadyExists)) throw unusable(dir, error);
+    if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
   }
   const info = Deno.lstatSync(dir);
-  if (!info.isDirectory || (info.uid !== null && info.uid !== userId())) throw unusable(dir);
+  if (!info.isDirectory || (info.uid !== null && info.uid !== userId())) return false;
   if (info.mode !== null) Deno.chmodSync(dir, 0o700);
-}
-
-function unusable(dir: string, cause?: unknown): AppError {
-  return new AppError(
-    "folder_unusable",
-    `Cannot use "${dir}" for sockets: it is not a folder of this user. Remove it and start again`,
-    { values: { path: dir }, cause },
-  );
+  return true;
 }
 
 function freePorts(): Place[] {

@@ -252,8 +252,6 @@ export class Library implements AsyncDisposable {
       return this.#remove(id);
     }
     const place = placeOf(files);
-    const record = this.#records.of(id, place.path);
-    const isOnRecord = record?.sizeBytes === place.sizeBytes && record.mtimeMs === place.mtimeMs;
     const { facts, error, isPassing } = contents;
     const model: Model = {
       id,
@@ -261,7 +259,7 @@ export class Library implements AsyncDisposable {
       mmprojBytes: files.projector?.sizeBytes ?? 0,
       source: files.source,
       builtin: files.source === "builtin",
-      repo: files.repo ?? (isOnRecord ? record.repo : null),
+      repo: files.repo ?? this.#records.repoOf(id, place),
       facts,
       error,
       isMissing: false,

@@ -1,11 +1,12 @@
 // What the registry holds of models, kept beside the library: files as they were last seen, and what
 // their headers said then. A disk that is full costs knowledge, never a model.
 
+import { basename } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 
 import { AppError } from "../errors.ts";
 import type { Log } from "../log.ts";
-import { FACTS_VERSION } from "./header_reader.ts";
+import { FACTS_VERSION, type ModelPlace } from "./header_reader.ts";
 import type { Model } from "./model.ts";
 import type { Registry } from "./registry.ts";
 import type { ModelRecord } from "./registry_rows.ts";
@@ -43,6 +44,14 @@ export class ModelRecords {
   of(id: string, path: string): ModelRecord | null {
     const record = this.#byId.get(id);
     return record?.path === path ? record : null;
+  }
+
+  /** The repo on record for this very file, in whatever folder: that may have had another name. */
+  repoOf(id: string, { path, sizeBytes, mtimeMs }: ModelPlace): string | null {
+    const record = this.#byId.get(id);
+    const isSame = record !== undefined && basename(record.path) === basename(path) &&
+      record.sizeBytes === sizeBytes && record.mtimeMs === mtimeMs;
+    return isSame ? record.repo : null;
   }
 
   /** Throws where it cannot be written. */

@@ -16,7 +16,7 @@ export async function serveWith(
     const code = await serve({
       config: loadConfig(input).config,
       programDir: new URL("../..", import.meta.url).pathname,
-      socketBase: input.runtimeDir ?? input.tmpDir,
+      socketBases: input,
       path: input.env.PATH ?? null,
       importPlaces: input,
       ...options,

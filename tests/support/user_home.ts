@@ -49,7 +49,12 @@ export async function userHome(name: string): Promise<UserHome> {
     async [Symbol.asyncDispose]() {
       await endServer(home);
       // With a long name it lies elsewhere.
-      const sockets = prepareSocketFolder({ base: run, home, platform: Deno.build.os });
+      const sockets = prepareSocketFolder({
+        runtimeDir: run,
+        tmpDir: run,
+        home,
+        platform: Deno.build.os,
+      });
       await Deno.remove(sockets.dir, { recursive: true });
       await dir[Symbol.asyncDispose]();
     },

@@ -3,6 +3,7 @@
 
 import { join } from "node:path";
 import { AppError, messageOf } from "../../errors.ts";
+import { realPlace } from "../../real_place.ts";
 import { nameHash } from "../socket_folder.ts";
 
 const LOCK_LOOK_MS = 50;
@@ -11,7 +12,7 @@ const LOCK_LIMIT_MS = 60_000;
 
 /** Two servers with different homes have two windows. */
 export function appFolder({ home, runtimeHome }: { home: string; runtimeHome: string }): string {
-  return join(runtimeHome, "app", nameHash(home));
+  return join(runtimeHome, "app", nameHash(realPlace(home)));
 }
 
 /** Makes it, ours alone. Throws `folder_unusable`. */

@@ -2,6 +2,7 @@
 // A window that is open is brought to the front instead.
 
 import { basename, join } from "node:path";
+import { AppError } from "../../errors.ts";
 import { within } from "../../within.ts";
 import { runCommand } from "../probes/run_command.ts";
 import { runPowershell } from "../probes/powershell.ts";
@@ -27,11 +28,16 @@ const SHOWN_LIMIT_MS = 30_000;
 const FAILED_LIMIT_MS = 1_500;
 /** A browser whose last window was closed ends within that, and one that starts has its page. */
 const SETTLED_LIMIT_MS = 5_000;
+/** A browser that runs that long has long begun to answer, if it ever does. */
+const STARTED_LIMIT_MS = 60_000;
 /** A second process hands the page over to the one that runs, and ends. */
 const HANDED_OVER_LIMIT_MS = 10_000;
 const LOOK_MS = 25;
 
-/** `front`: it was open already. Null where no browser would do it. */
+/**
+ * `front`: it was open already. Null where no browser would do it. Throws `not_supported` where the one that
+ * runs does not answer any more.
+ */
 export async function showAppWindow(options: AppWindowOptions): Promise<"opened" | "front" | null> {
   const { folder } = options;
   prepareAppFolder(folder);
@@ -41,8 +47,8 @@ export async function showAppWindow(options: AppWindowOptions): Promise<"opened"
     : await toFront(options);
   if (found === "front") return "front";
   if (found === "closed") {
-    const program = (await readNote(folder))?.program;
-    return program === undefined ? null : await openAnother(program, options);
+    const noted = await readNote(folder);
+    return noted === null ? null : await openAnother(noted, options);
   }
   for (const program of options.browsers) {
     if (await canBeUsed(program) && await openFirst(program, options)) return "opened";
@@ -59,6 +65,7 @@ async function toFront(
 ): Promise<"front" | "closed" | "ended"> {
   using pipe = await BrowserPipe.open(folder);
   if (pipe === null) return "ended";
+  const isOld = await noteAgeMs(folder) > STARTED_LIMIT_MS;
   let endMs = performance.now() + SHOWN_LIMIT_MS;
   while (performance.now() < endMs) {
     const pages = await pipe.pages();
@@ -69,6 +76,8 @@ async function toFront(
     if (pipe.hasEnded) return "ended";
     // One that answers is on its way to the page, or has none.
     if (pages !== null) endMs = Math.min(endMs, performance.now() + SETTLED_LIMIT_MS);
+    // It hangs, or its owner forbids that it be talked to.
+    else if (isOld) break;
     await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
   return "closed";
@@ -125,13 +134,27 @@ async function showsPage({ folder, address }: AppWindowOptions): Promise<boolean
 }
 
 async function openAnother(
-  program: string,
+  { program, pid }: Note,
   options: AppWindowOptions,
 ): Promise<"opened" | null> {
   const child = start(program, options, "alone");
   if (child === null) return null;
   const status = await within(child.status, HANDED_OVER_LIMIT_MS);
-  return status === null || status.success ? "opened" : null;
+  if (status !== null) return status.success ? "opened" : null;
+  // It waits for the one that runs, and would end that one by and by, with whatever its user does there.
+  try {
+    child.kill("SIGKILL");
+  } catch (error) {
+    // It ended at this moment.
+    if (!(error instanceof TypeError)) throw error;
+  }
+  await child.status;
+  throw new AppError(
+    "not_supported",
+    `Cannot open a window: the browser of the one before does not answer. End its process ${pid} and ` +
+      "try again",
+    { values: { pid } },
+  );
 }
 
 /**
@@ -181,13 +204,24 @@ interface Note {
   pid: number;
 }
 
+const NOTE = "browser.json";
+
 function note(folder: string, noted: Note): void {
-  Deno.writeTextFileSync(join(folder, "browser.json"), JSON.stringify(noted));
+  Deno.writeTextFileSync(join(folder, NOTE), JSON.stringify(noted));
+}
+
+async function noteAgeMs(folder: string): Promise<number> {
+  try {
+    const { mtime } = await Deno.stat(join(folder, NOTE));
+    return mtime === null ? 0 : Date.now() - mtime.getTime();
+  } catch {
+    return 0;
+  }
 }
 
 async function readNote(folder: string): Promise<Note | null> {
   try {
-    const noted = JSON.parse(await Deno.readTextFile(join(folder, "browser.json")));
+    const noted = JSON.parse(await Deno.readTextFile(join(folder, NOTE)));
     return typeof noted?.program === "string" && Number.isSafeInteger(noted.pid) ? noted : null;
   } catch {
     return null;

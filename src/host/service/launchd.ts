@@ -59,8 +59,7 @@ export class LaunchdService implements ServiceSystem {
       if (before !== null) await this.#run(LAUNCHCTL, ["bootout", this.#target]);
       await this.#must("bootstrap", this.#session, this.#file.path);
     } catch (error) {
-      if (before === null) await this.#file.remove();
-      else await this.#file.write(before);
+      await this.#file.undo(before);
       throw error;
     }
   }
@@ -74,6 +73,6 @@ export class LaunchdService implements ServiceSystem {
 
   async #must(...args: string[]): Promise<void> {
     const { code, stderr } = await this.#run(LAUNCHCTL, args);
-    if (code !== 0) throw failed(`do "${args[0]}" for the service`, "launchctl", stderr);
+    if (code !== 0) throw failed(`do "${args[0]}" for the service`, "launchctl", { said: stderr });
   }
 }

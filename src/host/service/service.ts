@@ -2,7 +2,8 @@
 
 import { fileURLToPath } from "node:url";
 import { AppError } from "../../errors.ts";
-import type { LoadedConfig, ProcessInput } from "../../config.ts";
+import { absolutePath, type LoadedConfig, type ProcessInput } from "../../config.ts";
+import { SETTINGS } from "../../settings.ts";
 import { programArgs, runningServer } from "../detached_server.ts";
 import { runProgram, type RunResult } from "../run_program.ts";
 import { LaunchdService } from "./launchd.ts";
@@ -20,6 +21,10 @@ export interface ServiceOptions {
 
 /** As it is, and whether it can start. */
 export interface FoundService extends Pick<ServiceStatus, "enabled" | "running" | "path"> {
+  /** That of the server which it starts; null where its settings do not say. */
+  home: string | null;
+  /** Where a server with that home answers; null where none does. */
+  address: string | null;
   /** What it starts, where that is not there any more. */
   gone: string | null;
 }
@@ -40,25 +45,28 @@ export interface InstalledService {
 const TOOL_LIMIT_MS = 120_000;
 const READY_LIMIT_MS = 60_000;
 const LOOK_MS = 50;
+const HOME_FLAG = "--home=";
 
 export async function installService(options: ServiceOptions): Promise<InstalledService> {
   const { home } = options.loaded.config;
   const { process, program } = options;
   const system = systemOf(process);
   const { args, env, leftOut } = serviceSettings({ ...options.loaded, process });
-  const wasRunning = (await system.status())?.running === true;
-  const start = wasRunning || runningServer(home) === null;
+  const before = await found(system, process);
+  // One that is this home's server is started again with what is said now.
+  const start = before?.running === true && before.home === home || runningServer(home) === null;
   await system.install({
     program: Deno.execPath(),
     args: [...await programArgs({ program }), ...args],
     env: { ...programEnvironment(process), ...env },
   }, { start });
-  const status = await found(system);
+  const address = start ? await readyAddress(home) : null;
+  const status = await found(system, process);
   if (status === null) throw new AppError("not_supported", "Cannot find the service again");
   return {
     status,
     started: start,
-    address: start ? await readyAddress(home) : null,
+    address,
     // A task of Windows has no environment of its own.
     leftOut: process.os === "windows" ? [...leftOut, ...Object.keys(env)] : leftOut,
     cached: isCached(Deno.execPath()) ? Deno.execPath() : null,
@@ -75,7 +83,7 @@ export async function removeService(options: ServiceOptions): Promise<boolean> {
 
 /** Null where none of ours is installed. */
 export async function serviceStatus(options: ServiceOptions): Promise<FoundService | null> {
-  return await found(systemOf(options.process));
+  return await found(systemOf(options.process), options.process);
 }
 
 /** Exported for tests. `npx` keeps what it runs for as long as nobody cleans up. */
@@ -83,15 +91,29 @@ export function isCached(program: string): boolean {
   return program.split(/[\\/]/).includes("_npx");
 }
 
-async function found(system: ServiceSystem): Promise<FoundService | null> {
+async function found(system: ServiceSystem, process: ProcessInput): Promise<FoundService | null> {
   const status = await system.status();
   if (status === null) return null;
-  const { words, ...shown } = status;
+  const { words, ...facts } = status;
+  const home = homeIn(words, process);
+  const address = home === null ? null : runningServer(home)?.address ?? null;
+  const shown = { ...facts, home, address };
   // Deno, and the script that it runs.
   for (const word of [words[0], words[words.indexOf("serve") - 1]]) {
     if (word !== undefined && !(await isThere(word))) return { ...shown, gone: pathOf(word) };
   }
   return { ...shown, gone: null };
+}
+
+/** What it was told, else what it finds without being told. */
+function homeIn(words: readonly string[], process: ProcessInput): string | null {
+  const at = words.indexOf("serve");
+  if (at < 0) return null;
+  const told = words.slice(at + 1).findLast((word) => word.startsWith(HOME_FLAG));
+  if (told !== undefined) return told.slice(HOME_FLAG.length);
+  // Neither a variable nor a file has a say there.
+  const { fallback } = SETTINGS.find(({ property }) => property === "home")!;
+  return process.homeDir === null ? null : absolutePath(String(fallback), process);
 }
 
 /** Links as what they lead to. What cannot be looked at may be there. */

@@ -2,13 +2,19 @@
 
 import { AppError } from "../../errors.ts";
 
-export function failed(what: string, tool: string, said: string): AppError {
+export interface Failure {
+  /** On its standard error. */
+  said: string;
+  remedy?: string | null;
+}
+
+export function failed(what: string, tool: string, { said, remedy = null }: Failure): AppError {
   const line = said.trim().split("\n", 1)[0] ?? "";
   return new AppError(
     "not_supported",
     `Cannot ${what}: ${tool} ${
       line === "" ? "failed and did not say why" : `said ${JSON.stringify(line)}`
-    }`,
+    }${remedy === null ? "" : `. ${remedy}`}`,
     { values: { tool, said: line } },
   );
 }

@@ -5,6 +5,7 @@ import type { Config } from "../../config_type.ts";
 import { AppError } from "../../errors.ts";
 import type { Setting } from "../../setting.ts";
 import { SETTINGS } from "../../settings.ts";
+import { importVariables } from "../import_roots.ts";
 
 export interface ServiceSettings {
   args: string[];
@@ -21,7 +22,11 @@ export interface ServiceSettingsOptions {
 
 /** Throws `bad_flag` where the key would have to be written down. */
 export function serviceSettings(options: ServiceSettingsOptions): ServiceSettings {
-  const settings: ServiceSettings = { args: ["serve", "--no-open"], env: {}, leftOut: [] };
+  const settings: ServiceSettings = {
+    args: ["serve", "--no-open"],
+    env: { ...importVariables(options.process), ...certificates(options.process) },
+    leftOut: [],
+  };
   for (const setting of SETTINGS) {
     const source = options.config.sources[setting.property];
     // What config.json says, the service reads there itself.
@@ -37,6 +42,15 @@ export function serviceSettings(options: ServiceSettingsOptions): ServiceSetting
     }
   }
   return settings;
+}
+
+/** By which Deno itself trusts the servers of the network that this is. */
+function certificates(process: ServiceSettingsOptions["process"]): Record<string, string> {
+  const { DENO_CERT: file, DENO_TLS_CA_STORE: stores } = process.env;
+  return {
+    ...(file !== undefined && file !== "" && { DENO_CERT: absolutePath(file, process) }),
+    ...(stores !== undefined && stores !== "" && { DENO_TLS_CA_STORE: stores }),
+  };
 }
 
 function addSecret(

@@ -45,12 +45,8 @@ export class SystemdService implements ServiceSystem {
       await this.#must("enable", UNIT_NAME);
       if (start) await this.#must("restart", UNIT_NAME);
     } catch (error) {
-      if (before === null) {
-        await this.#call("disable", UNIT_NAME).catch(() => {});
-        await this.#file.remove();
-      } else {
-        await this.#file.write(before);
-      }
+      if (before === null) await this.#call("disable", UNIT_NAME).catch(() => {});
+      await this.#file.undo(before);
       await this.#call("daemon-reload").catch(() => {});
       throw error;
     }
@@ -66,13 +62,13 @@ export class SystemdService implements ServiceSystem {
   async #say(question: string): Promise<string> {
     const { stdout, stderr } = await this.#call(question, UNIT_NAME);
     const word = stdout.trim();
-    if (word === "") throw failed("ask for the service", "systemctl", stderr);
+    if (word === "") throw systemctlFailed("ask for the service", stderr);
     return word;
   }
 
   async #must(...args: string[]): Promise<void> {
     const { code, stderr } = await this.#call(...args);
-    if (code !== 0) throw failed(`do "${args[0]}" for the service`, "systemctl", stderr);
+    if (code !== 0) throw systemctlFailed(`do "${args[0]}" for the service`, stderr);
   }
 
   async #call(...args: string[]) {
@@ -92,6 +88,16 @@ export class SystemdService implements ServiceSystem {
         "starts programs on it",
     );
   }
+}
+
+/** From a terminal of another user's, or where nobody has logged in, there is no way to their systemd. */
+function systemctlFailed(what: string, said: string): AppError {
+  const isUnreached = /connect to (?:\w+ )*bus|XDG_RUNTIME_DIR/.test(said);
+  const remedy = isUnreached
+    ? `Log in as this user itself, not by su or sudo, or write XDG_RUNTIME_DIR=/run/user/${Deno.uid()} ` +
+      "before the command. Where nobody logs in, loginctl enable-linger starts their systemd"
+    : null;
+  return failed(what, "systemctl", { said, remedy });
 }
 
 function settingsFolder({ env, homeDir }: ServicePlaces): string {

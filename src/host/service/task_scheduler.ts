@@ -52,18 +52,25 @@ export class TaskSchedulerService implements ServiceSystem {
 
   async install(spec: ServiceSpec, { start }: { start: boolean }): Promise<void> {
     const task = windowsTask(spec, this.#user);
-    await this.status();
+    const before = await this.status();
+    // Without `/F` it replaces none: one that cannot be read may be anybody's.
+    const replacing = before === null ? [] : ["/F"];
     const path = await Deno.makeTempFile({ prefix: "zombiecoder-", suffix: ".xml" });
     try {
       await Deno.writeFile(path, utf16File(task));
-      await this.#must("/Create", "/TN", TASK_NAME, "/XML", path, "/F");
+      await this.#must("/Create", "/TN", TASK_NAME, "/XML", path, ...replacing);
     } finally {
       await Deno.remove(path);
     }
     if (!start) return;
     // What runs keeps its old text.
     await this.#schtasks("/End", "/TN", TASK_NAME);
-    await this.#must("/Run", "/TN", TASK_NAME);
+    try {
+      await this.#must("/Run", "/TN", TASK_NAME);
+    } catch (error) {
+      if (before === null) await this.#schtasks("/Delete", "/TN", TASK_NAME, "/F");
+      throw error;
+    }
   }
 
   async remove(): Promise<void> {
@@ -74,7 +81,7 @@ export class TaskSchedulerService implements ServiceSystem {
 
   async #must(...args: string[]): Promise<void> {
     const { code, stderr } = await this.#schtasks(...args);
-    if (code !== 0) throw failed(`do "${args[0]}" for the service`, "schtasks", stderr);
+    if (code !== 0) throw failed(`do "${args[0]}" for the service`, "schtasks", { said: stderr });
   }
 
   #schtasks(...args: string[]) {
