@@ -4,6 +4,7 @@ import { ENDLESS_MODEL } from "./support/gguf_files.ts";
 import { writeTestModel } from "../src/models/hello_model.ts";
 import { instancesWith } from "./support/instance_processes.ts";
 import { isAlive } from "./support/model_processes.ts";
+import { delay } from "./support/moments.ts";
 import { serveArgs, startProgram } from "./support/program.ts";
 import { startServer, until } from "./support/server_process.ts";
 import { tempDir } from "./support/temp_dir.ts";
@@ -41,6 +42,18 @@ Deno.test("serve says one line when it is ready, and nothing more until it ends 
     assert.equal(program.stderr, "");
     assert.ok(!instances.some(isAlive));
     assert.throws(() => Deno.statSync(notePath), Deno.errors.NotFound);
+  }
+});
+
+Deno.test("serve that is ended while it looks for an engine and a cage ends with 0, and says nothing of it", async () => {
+  for (const afterMs of [0, 20, 60, 120, 200, 300]) {
+    await using dir = await tempDir();
+    const env = { XDG_RUNTIME_DIR: dir.path };
+    await using program = startProgram(await serveArgs(dir.path, "--port", "0", ...DOORS), env);
+    await until(() => program.stdout.includes("\n"));
+    await delay(afterMs);
+    program.kill("SIGTERM");
+    assert.deepEqual([(await program.ended).code, program.stderr], [0, ""], `${afterMs} ms`);
   }
 });
 

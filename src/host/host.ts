@@ -258,6 +258,7 @@ export class Host implements AsyncDisposable {
     try {
       await this.#launcher.findCage(await this.#runtime.get({ retry: false }));
     } catch (error) {
+      if (error instanceof AppError && error.code === "shutting_down") return;
       this.#options.log.warn("Models cannot be loaded", { reason: messageOf(error) });
     }
     await this.#options.clearLeftovers?.();
