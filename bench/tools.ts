@@ -2,7 +2,7 @@
 // the system is touched.
 
 import { access, mkdir, readdir, realpath, rename, rm } from "node:fs/promises";
-import { delimiter, join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import process from "node:process";
 import { printProgress } from "./print.ts";
 
@@ -108,7 +108,7 @@ export async function findTool(name: ToolName, options: ToolOptions): Promise<To
   const onPath = options.ignorePath ? null : await lookUp(name);
   if (onPath !== null) return await described(name, { path: onPath, env: {}, source: "PATH" });
   const root = join(options.cache, name);
-  if (!await exists(root)) await fetchPrivately(name, root);
+  if (!await exists(root)) await fetchOnce(name, root);
   const path = await findProgram(root, name);
   const folders = await libraryFolders(root);
   const env = { LD_LIBRARY_PATH: folders.join(delimiter) };
@@ -121,6 +121,14 @@ async function lookUp(name: ToolName): Promise<string | null> {
     if (folder !== "" && await exists(join(folder, name))) return join(folder, name);
   }
   return null;
+}
+
+/** Others may want it at the same moment, in this process and in others: they wait for the first. */
+async function fetchOnce(name: ToolName, root: string): Promise<void> {
+  await mkdir(dirname(root), { recursive: true });
+  using lock = await Deno.open(`${root}.lock`, { create: true, write: true });
+  await lock.lock(true);
+  if (!await exists(root)) await fetchPrivately(name, root);
 }
 
 async function fetchPrivately(name: ToolName, root: string): Promise<void> {

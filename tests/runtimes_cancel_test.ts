@@ -383,5 +383,6 @@ Deno.test("A load after a cancel waits for the installation that was begun again
   await load;
   t.api.stallAfterBytes = null;
   await runtimes.install({ ...WANTED, variant: "cpu" });
+  await t.api.served(3);
   equal((await keeper.get({ retry: true })).path, t.installed);
 });
