@@ -99,6 +99,19 @@ export function Dialog({ open, onClose, title, children, class: more = "" }) {
   `;
 }
 
+/**
+ * The element that had the focus is gone: another one gets it, unless somebody has it by now.
+ *
+ * @param {() => HTMLElement | null} find
+ */
+export function refocus(find, frames = 60) {
+  requestAnimationFrame(() => {
+    // Behind a dialog that is about to close nothing takes the focus.
+    if (frames > 0 && document.querySelector("dialog[open]") !== null) refocus(find, frames - 1);
+    else if (document.activeElement === document.body) find()?.focus({ preventScroll: true });
+  });
+}
+
 /** Where they are shown: once, by the shell. */
 export function Overlays() {
   const asked = question.value;

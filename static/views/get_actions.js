@@ -8,7 +8,7 @@ import { formatBytes, t } from "../i18n.js";
 import { Button } from "../parts/controls.js";
 import { Icon } from "../parts/icon.js";
 import { Progress } from "../parts/measures.js";
-import { confirmDialog, toast } from "../parts/overlays.js";
+import { confirmDialog, refocus, toast } from "../parts/overlays.js";
 import { StateMark } from "../parts/words.js";
 import { badgeReason } from "../texts.js";
 import { applyDownloads, downloads, modelById, putModel, system } from "../store.js";
@@ -29,11 +29,7 @@ export function ModelAction({ repo, model, name, kind = "plain" }) {
   const found = useComputed(() => downloadOf(repo, model.file));
   async function begin() {
     await download(repo, model, name);
-    // The button that had the focus is gone.
-    requestAnimationFrame(() => {
-      if (document.activeElement !== document.body) return;
-      place.current?.querySelector("button")?.focus({ preventScroll: true });
-    });
+    refocus(() => place.current?.querySelector("button") ?? null);
   }
   return html`
     <div class="get-action" ref=${place}>

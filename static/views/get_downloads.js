@@ -7,7 +7,7 @@ import { formatBytes, formatTime, t } from "../i18n.js";
 import { Button } from "../parts/controls.js";
 import { Icon } from "../parts/icon.js";
 import { Progress } from "../parts/measures.js";
-import { confirmDialog } from "../parts/overlays.js";
+import { confirmDialog, refocus } from "../parts/overlays.js";
 import { applyDownloads, downloads, modelById } from "../store.js";
 import { errorText } from "../texts.js";
 import { PauseButton, UseModel } from "./get_actions.js";
@@ -255,12 +255,7 @@ async function clear(rows) {
 async function remove(id) {
   await api.del(`/admin/downloads/${segment(id)}`);
   applyDownloads([{ id, removed: true }]);
-  // The button that had the focus is gone.
-  requestAnimationFrame(() => {
-    if (document.activeElement !== document.body) return;
-    const title = document.getElementById("get-downloads-title") ?? document.querySelector("h1");
-    title?.focus({ preventScroll: true });
-  });
+  refocus(() => document.getElementById("get-downloads-title") ?? document.querySelector("h1"));
 }
 
 /** @param {DownloadRow} row */
