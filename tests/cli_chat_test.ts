@@ -168,6 +168,8 @@ Deno.test("run goes on after the server was killed in the middle of an answer", 
   await terminal.press("C-c");
   await terminal.see(/Stopped\n>>>\s*$/);
   await terminal.press("C-d");
+  // What is typed until it has ended is its own.
+  await terminal.see("over 0");
   await terminal.enter("zombiecoder stop --server");
   await terminal.see("Stopped the server");
 });
