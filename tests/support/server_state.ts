@@ -1,6 +1,7 @@
 // What a request could have changed in a server that runs, to hold before against after.
 
 import { join } from "node:path";
+import type { ScopeInfo } from "../../src/api_types.ts";
 import { instancesWith } from "./instance_processes.ts";
 import { type ServerProcess, until } from "./server_process.ts";
 import { OWN_FILES, treeSnapshot } from "./tree_snapshot.ts";
@@ -32,7 +33,7 @@ export async function serverState(
   return [...lines, `instances ${instances.toSorted().join(" ")}`];
 }
 
-/** The built-in model is written behind the start's back: until it is listed, something changes. */
+/** The built-in model is written, and the cage found, behind the start's back: until then something changes. */
 export async function allListed(
   server: ServerProcess,
   headers: Record<string, string> = {},
@@ -40,5 +41,10 @@ export async function allListed(
   await until(async () => {
     const models = await server.json<{ builtin: boolean }[]>("/admin/models", { headers });
     return models.some(({ builtin }) => builtin);
+  });
+  // It leaves a filter beside the builds.
+  await until(async () => {
+    const { cage } = await server.json<ScopeInfo>("/admin/scope", { headers });
+    return cage.mode === "off" || cage.active !== null || cage.reason !== null;
   });
 }
