@@ -9,7 +9,7 @@ export interface SnapshotOptions {
 }
 
 /** What the program writes by itself: registry, log, catalogue, filters, and what says that a server runs. */
-export const OWN_FILES = /^(?:registry\.db.*|models_registry.*|logs|run|probes\.json|\.?cage)$/;
+export const OWN_FILES = /^(?:registry\.db.*|models_registry.*|logs|run|probes\.json.*|\.?cage)$/;
 
 /** A line for each entry: its path, its kind, and its bytes or where it leads. */
 export function treeSnapshot(root: string, { except }: SnapshotOptions = {}): string[] {
