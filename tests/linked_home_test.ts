@@ -7,7 +7,7 @@ import { withRealFolders } from "../src/host/real_folders.ts";
 import { realPlace } from "../src/real_place.ts";
 import { loadConfig } from "../src/config.ts";
 import { buildTestModel, HELLO_SENTENCE } from "../src/models/hello_model.ts";
-import { cli } from "./support/cli.ts";
+import { cli, told } from "./support/cli.ts";
 import { put, putOllama } from "./support/other_programs.ts";
 import { startProgram } from "./support/program.ts";
 import { type ServerProcess, startServer, until } from "./support/server_process.ts";
@@ -140,11 +140,7 @@ Deno.test("A user whose home folder lies behind a link has a home, a llama.cpp b
     model: buildTestModel({ name: "tiny", sentence: "In place." }),
   });
   const env = { ...user.env, HOME: path, XDG_RUNTIME_DIR: join(path, "run") };
-  async function zombiecoder(...args: string[]): Promise<string> {
-    const { code, stdout, stderr } = await cli(args, { env });
-    assert.equal(code, 0, `${args.join(" ")}: ${stderr}${stdout}`);
-    return stdout;
-  }
+  const zombiecoder = (...args: string[]) => told(args, { env });
   assert.equal(await zombiecoder("run", "hello", "hi"), `${HELLO_SENTENCE}\n`);
   const { address } = JSON.parse(Deno.readTextFileSync(join(user.home, "run", "server.json")));
   const { runtime, cage }: SystemInfo = await (await fetch(`${address}/admin/system`)).json();

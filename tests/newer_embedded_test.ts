@@ -11,13 +11,12 @@ import { newerEmbedded, type NewerEmbeddedOptions } from "../src/host/newer_embe
 import { writeChoice } from "../src/host/runtime_choice.ts";
 import { createLog } from "../src/log.ts";
 import { tarGz } from "./support/archive_writer.ts";
-import { archive, GPU, InstallCase as Case, ON_LINUX } from "./support/install_case.ts";
+import { archive, DEVICES, GPU, InstallCase as Case, ON_LINUX } from "./support/install_case.ts";
 import { sha256 } from "./support/release_api.ts";
 import { scriptServer, type ScriptServerOptions } from "./support/script_server.ts";
 import { until } from "./support/server_process.ts";
 import { TempFolder } from "./support/temp_folder.ts";
 
-const DEVICES = ["  Vulkan0: A card (1024 MiB, 1000 MiB free)"];
 const OLD = 11118;
 const NEW = 11669;
 

@@ -10,10 +10,12 @@ import {
   archive,
   type BuildsGiven,
   CPU,
+  DEVICES,
   GPU,
   InstallCase as Case,
   INSTALLED,
   ON_LINUX,
+  VULKAN,
 } from "./support/install_case.ts";
 import { delay } from "./support/moments.ts";
 import { sha256 } from "./support/release_api.ts";
@@ -21,9 +23,7 @@ import type { ScriptServerOptions } from "./support/script_server.ts";
 import { until } from "./support/server_process.ts";
 import { soakCount } from "./support/soak.ts";
 
-const VULKAN = "llama-b11118-ubuntu-vulkan-x64";
 const FACTS = { ...ON_LINUX, gpus: [{ vendor: "nvidia" as const }] };
-const DEVICES = ["  Vulkan0: A card (1024 MiB, 1000 MiB free)"];
 const WANTED = { variant: "vulkan", latest: false, unverified: false };
 
 async function refusal(promise: Promise<unknown>, reason: string): Promise<string> {

@@ -10,10 +10,12 @@ import { tarGz } from "./support/archive_writer.ts";
 import {
   archive,
   CPU,
+  DEVICES,
   GPU,
   InstallCase as Case,
   INSTALLED,
   ON_LINUX,
+  VULKAN,
 } from "./support/install_case.ts";
 import { sha256 } from "./support/release_api.ts";
 import { scriptServer } from "./support/script_server.ts";
@@ -21,13 +23,11 @@ import { delay } from "./support/moments.ts";
 import { until } from "./support/server_process.ts";
 import { soakCount } from "./support/soak.ts";
 
-const VULKAN = "llama-b11118-ubuntu-vulkan-x64";
 const WITH_GPU = {
   ...ON_LINUX,
   gpus: [{ vendor: "nvidia" as const }],
   nvidia: { version: "580.65.06", leastCapability: 8.6, mostCapability: 8.6 },
 };
-const DEVICES = ["  Vulkan0: A card (1024 MiB, 1000 MiB free)"];
 const WANTED = { variant: null, latest: false, unverified: false };
 
 async function ended(runtimes: Runtimes): Promise<RuntimeJob> {
@@ -46,7 +46,7 @@ async function refusal(promise: Promise<unknown>, code = "runtime_refused"): Pro
 }
 
 /** A home with the pinned CPU build in use, and the GPU build ready to be installed. */
-async function withCpuBuild(gpuDevices: string[] = DEVICES) {
+async function withCpuBuild(gpuDevices: readonly string[] = DEVICES) {
   const t = await Case.open();
   const cpu = archive();
   const gpu = archive({ devices: gpuDevices });

@@ -10,7 +10,7 @@ import type {
   SystemInfo,
 } from "../src/api_types.ts";
 import { buildTestModel, HELLO_SENTENCE } from "../src/models/hello_model.ts";
-import { cli } from "./support/cli.ts";
+import { told } from "./support/cli.ts";
 import { TestHub } from "./support/hub.ts";
 import { bytesContent } from "./support/hub_content.ts";
 import { put, putOllama } from "./support/other_programs.ts";
@@ -45,11 +45,7 @@ for (const name of NAMES) {
       HF_ENDPOINT: hub.endpoint,
       ZOMBIE_DOWNLOAD_HOSTS: hub.downloadHost,
     };
-    async function zombiecoder(...args: string[]): Promise<string> {
-      const { code, stdout, stderr } = await cli(args, { env });
-      assert.equal(code, 0, `${args.join(" ")}: ${stderr}${stdout}`);
-      return stdout;
-    }
+    const zombiecoder = (...args: string[]) => told(args, { env });
 
     assert.equal(await zombiecoder("run", "hello", "hi"), `${HELLO_SENTENCE}\n`);
     const { address } = JSON.parse(Deno.readTextFileSync(join(user.home, "run", "server.json")));

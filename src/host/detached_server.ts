@@ -8,6 +8,7 @@ import { SETTINGS } from "../settings.ts";
 import { within } from "../within.ts";
 import { BUNDLE_FLAGS, isBundled, workerModule } from "./program_files.ts";
 import { readServerNote, type ServerNote } from "./server_lock.ts";
+import { ALONE } from "./start_alone.ts";
 
 export interface DetachedServerOptions {
   config: Config;
@@ -57,8 +58,7 @@ export async function serveOrFind(
 /** Resolves when it listens. Throws with the words in which the server itself refused to start. */
 export async function startDetached(options: DetachedServerOptions): Promise<ServerNote> {
   const { config } = options;
-  // Its output goes nowhere: a pipe would break with our end, and a warning of the runtime's own into
-  // a broken pipe ends the process. What it has to say from its start on, it says in its log.
+  // Its output goes nowhere: a warning of the runtime's own into a broken pipe ends the process. What it has to say from its start on, it says in its log.
   using report = new StartReport();
   const child = new Deno.Command(Deno.execPath(), {
     args: [...await programArgs(options), "serve", ...settingFlags(options)],
@@ -70,11 +70,7 @@ export async function startDetached(options: DetachedServerOptions): Promise<Ser
       // Its file's path may count from the folder in which we were started.
       ...(config.apiKey !== null && { ZOMBIE_API_KEY: config.apiKey }),
     },
-    stdin: "null",
-    stdout: "null",
-    stderr: "null",
-    // Ctrl-C and the end of this terminal do not reach it.
-    detached: true,
+    ...ALONE,
   }).spawn();
   child.unref();
   const status = await within(readyOrEnded(config.home, child), START_LIMIT_MS);

@@ -7,6 +7,7 @@ import type { Config } from "../config.ts";
 import { removeIfThere } from "../durable_write.ts";
 import { AppError } from "../errors.ts";
 import type { Log } from "../log.ts";
+import { holdsPlace } from "../real_place.ts";
 import type { CageTools } from "./cage.ts";
 import { CageKeeper } from "./cage_keeper.ts";
 import { KnownLibraries } from "./cage_libraries.ts";
@@ -95,9 +96,9 @@ export class Launcher implements AsyncDisposable {
 
   /** Where a runtime home is only read: a folder that the server cannot write either. */
   #besideSockets(): string | null {
-    const { sockets, config } = this.#options;
+    const { sockets, config, platform } = this.#options;
     const folder = `${sockets.dir}-cage`;
-    return folder.startsWith(`${config.home}/`) ? null : folder;
+    return holdsPlace(config.home, folder, platform) ? null : folder;
   }
 
   async prepare(launch: LaunchSpec, runtime: Runtime): Promise<PreparedLaunch> {

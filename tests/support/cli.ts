@@ -58,6 +58,13 @@ export async function cli(args: readonly string[], options: CliOptions = {}): Pr
   return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
 }
 
+/** What it prints, where it must end well. */
+export async function told(args: readonly string[], options: CliOptions = {}): Promise<string> {
+  const { code, stdout, stderr } = await cli(args, options);
+  assert.equal(code, 0, `${args.join(" ")}: ${stderr}${stdout}`);
+  return stdout;
+}
+
 export interface CliHome extends AsyncDisposable {
   readonly home: string;
   readonly env: Record<string, string>;

@@ -18,6 +18,9 @@ import { TempFolder } from "./temp_folder.ts";
 export const CPU = "llama-b11118-bin-ubuntu-x64.tar.gz";
 export const GPU = "llama-b11118-bin-ubuntu-vulkan-x64.tar.gz";
 export const INSTALLED = "llama-b11118-ubuntu-x64";
+export const VULKAN = "llama-b11118-ubuntu-vulkan-x64";
+/** What a build says that sees a GPU. */
+export const DEVICES: readonly string[] = ["  Vulkan0: A card (1024 MiB, 1000 MiB free)"];
 export const PLATFORM = { os: "linux", arch: "x86_64" };
 
 export const ON_LINUX: OfferFacts = { os: "linux", arch: "x86_64", gpus: [], nvidia: null };

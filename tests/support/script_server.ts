@@ -5,7 +5,7 @@ export interface ScriptServerOptions {
   /** Text on stderr for `--version`. */
   version?: string;
   /** Lines on stdout below `Available devices:`. */
-  devices?: string[];
+  devices?: readonly string[];
   /** Lines on stdout for `-h`. */
   help?: string[];
   /** Exit code of each answer. */

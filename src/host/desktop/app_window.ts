@@ -8,7 +8,7 @@ import { runCommand } from "../probes/run_command.ts";
 import { runPowershell } from "../probes/powershell.ts";
 import { lockAppFolder, prepareAppFolder } from "./app_folder.ts";
 import { BrowserPipe, PIPE_NAMES, type Target } from "./browser_pipe.ts";
-import { startAlone } from "./start_alone.ts";
+import { startAlone } from "../start_alone.ts";
 
 export interface AppWindowOptions {
   /** `http://127.0.0.1:8001/` */

@@ -6,7 +6,7 @@ import { within } from "../../within.ts";
 import { appFolder } from "./app_folder.ts";
 import { showAppWindow } from "./app_window.ts";
 import { browserPaths, type DesktopPlaces, hasDesktop, openers } from "./browsers.ts";
-import { startAlone } from "./start_alone.ts";
+import { startAlone } from "../start_alone.ts";
 
 export interface ShowPageOptions {
   home: string;

@@ -7,6 +7,14 @@ export interface AloneOptions {
   cwd?: string;
 }
 
+/** A pipe would break with our end; Ctrl-C and the end of this terminal do not reach it. */
+export const ALONE = {
+  stdin: "null",
+  stdout: "null",
+  stderr: "null",
+  detached: true,
+} as const satisfies Deno.CommandOptions;
+
 /** Null where the system does not start it. */
 export function startAlone(
   program: string,
@@ -18,11 +26,7 @@ export function startAlone(
       env: { ...env },
       clearEnv: true,
       ...(cwd !== undefined && { cwd }),
-      stdin: "null",
-      stdout: "null",
-      stderr: "null",
-      // Ctrl-C and the end of this terminal do not reach it.
-      detached: true,
+      ...ALONE,
     }).spawn();
     child.unref();
     return child;
