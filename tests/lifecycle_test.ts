@@ -15,36 +15,32 @@ import { sentenceOf, writeSpeakers } from "./support/speakers.ts";
 Deno.test("another program sees in registry.db how a model comes, answers and goes", async () => {
   await using server = await startServer({
     flags: ["--keep-alive", "2s"],
-    // Large enough to be seen while it loads.
     prepare: (home) => writeSpeakers(home, ["large"], { sizeBytes: 300e6 }),
   });
-  await using registry = watchRegistry(server.home);
-  await until(async () => (await registry.read()).some(({ model_id }) => model_id === "large"));
+  using registry = watchRegistry(server.home);
+  await until(() => registry.seen("large").length > 0);
   const startedMs = Date.now();
-  let answer: GenerateAnswer | null = null;
-  async function live(): Promise<void> {
-    answer = await (await post(server, "/generate", { model_id: "large", prompt: "hi" })).json();
-    const { pid, expires_at } = await rowOf(server, "large");
-    const deadlineMs = Date.parse(expires_at!);
-    await until(() => !isAlive(pid!));
-    ok(Date.now() >= deadlineMs - 50, "it went before its time");
-    ok(Date.now() <= deadlineMs + 1_000, `gone ${Date.now() - deadlineMs} ms after the deadline`);
-    await until(async () => (await rowOf(server, "large")).state === "stopped");
-  }
-  const seen = await registry.follow("large", live());
-  const door = answer!.port;
+  const response = await post(server, "/generate", { model_id: "large", prompt: "hi" });
+  const answer: GenerateAnswer = await response.json();
+  const { pid, expires_at } = await rowOf(server, "large");
+  const deadlineMs = Date.parse(expires_at!);
+  await until(() => !isAlive(pid!));
+  ok(Date.now() >= deadlineMs - 50, "it went before its time");
+  ok(Date.now() <= deadlineMs + 1_000, `gone ${Date.now() - deadlineMs} ms after the deadline`);
+  await until(async () => (await rowOf(server, "large")).state === "stopped");
+  await until(() => registry.seen("large").at(-1)!.status === "Stopped");
 
-  // `Stopping` is there for some milliseconds only: a reader may miss it.
-  const states = seen.map(({ status }) => status).filter((status) => status !== "Stopping");
-  deepEqual(changesOf(states), ["Stopped", "Loading", "Ready", "Stopped"]);
+  const seen = registry.seen("large");
+  const states = seen.map(({ status }) => status);
+  deepEqual(changesOf(states), ["Stopped", "Loading", "Ready", "Stopping", "Stopped"]);
   equal(seen[0]!.door, null);
   const ready = seen.filter(({ status }) => status === "Ready").at(-1)!;
-  equal(ready.door, door);
+  equal(ready.door, answer.port);
   ok(seen.some((row) => row.status === "Loading" && row.pid === ready.pid), "no pid while loading");
   ok(Date.parse(ready.last_activity!) >= startedMs, ready.last_activity!);
   const last = seen.at(-1)!;
   deepEqual([last.door, last.pid, last.last_activity], [null, null, ready.last_activity]);
-  equal(answer!.response, sentenceOf("large"));
+  equal(answer.response, sentenceOf("large"));
 });
 
 Deno.test("a chat through a model's own door is answered and postpones the deadline", async () => {
@@ -73,9 +69,9 @@ Deno.test("a row that another program falsified is righted by the next sweep", a
     prepare: (home) => writeSpeakers(home, ["loaded", "other"]),
   });
   await chat(server, "loaded");
-  await using registry = watchRegistry(server.home);
-  const right = await until(async () => {
-    const rows = await registry.read();
+  using registry = watchRegistry(server.home);
+  const right = await until(() => {
+    const rows = registry.read();
     return rows.some((row) => row.model_id === "loaded" && row.last_activity !== null) && rows;
   });
   const database = new DatabaseSync(join(server.home, "registry.db"), { timeout: 5_000 });
@@ -85,8 +81,8 @@ Deno.test("a row that another program falsified is righted by the next sweep", a
     INSERT INTO instances (model_id, status, door, pid) VALUES ('unknown', 'Ready', 9999, 1);
   `);
   database.close();
-  const rightedRows = await until(async () => {
-    const rows = await registry.read();
+  const rightedRows = await until(() => {
+    const rows = registry.read();
     return rows.every(({ door, pid }) => door !== 9999 && pid !== 1) &&
       rows.some(({ model_id, status }) => model_id === "loaded" && status === "Ready") && rows;
   });

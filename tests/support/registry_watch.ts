@@ -1,6 +1,7 @@
-// What another process sees of the instances in registry.db, from moment to moment.
+// What another program sees of the instances in registry.db, and every change of a row, in order.
 
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 
 export interface SeenInstance {
   model_id: string;
@@ -10,57 +11,35 @@ export interface SeenInstance {
   last_activity: string | null;
 }
 
-export interface RegistryWatch extends AsyncDisposable {
+export interface RegistryWatch extends Disposable {
   /** All rows as they are now. */
-  read(): Promise<SeenInstance[]>;
-  /** Reads again and again until the promise settles; the rows of one model that differ, in order. */
-  follow(model: string, until: Promise<unknown>): Promise<SeenInstance[]>;
+  read(): SeenInstance[];
+  /** The rows that one model had since `watchRegistry()`, oldest first. */
+  seen(model: string): SeenInstance[];
 }
 
+const COLUMNS = "model_id, status, door, pid, last_activity";
+const NEW_COLUMNS = COLUMNS.replaceAll(/\w+/g, (column) => `new.${column}`);
+
+/**
+ * Keeps the changes by triggers of its own: who reads again and again misses what is there for some
+ * milliseconds only, on a busy computer a whole load.
+ */
 export function watchRegistry(home: string): RegistryWatch {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: [
-      ...["run", "-A", "--quiet", "--cached-only"],
-      new URL("./registry_reader.ts", import.meta.url).pathname,
-      join(home, "registry.db"),
-    ],
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "inherit",
-  }).spawn();
-  const writer = child.stdin.getWriter();
-  const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
-  const newline = new TextEncoder().encode("\n");
-  let text = "";
-  async function read(): Promise<SeenInstance[]> {
-    await writer.write(newline);
-    while (!text.includes("\n")) {
-      const { done, value } = await reader.read();
-      if (done) throw new Error("The reader of registry.db ended");
-      text += value;
-    }
-    const end = text.indexOf("\n");
-    const rows: SeenInstance[] = JSON.parse(text.slice(0, end));
-    text = text.slice(end + 1);
-    return rows;
-  }
-  async function follow(model: string, until: Promise<unknown>): Promise<SeenInstance[]> {
-    const seen: SeenInstance[] = [];
-    let ended = false;
-    until.then(() => ended = true, () => ended = true);
-    do {
-      const row = (await read()).find(({ model_id }) => model_id === model);
-      if (row !== undefined && JSON.stringify(row) !== JSON.stringify(seen.at(-1))) seen.push(row);
-    } while (!ended);
-    return seen;
-  }
+  const database = new DatabaseSync(join(home, "registry.db"), { timeout: 5_000 });
+  database.exec(`
+    CREATE TABLE seen (${COLUMNS});
+    CREATE TRIGGER seen_insert AFTER INSERT ON instances
+      BEGIN INSERT INTO seen VALUES (${NEW_COLUMNS}); END;
+    CREATE TRIGGER seen_update AFTER UPDATE ON instances
+      BEGIN INSERT INTO seen VALUES (${NEW_COLUMNS}); END;
+    INSERT INTO seen SELECT ${COLUMNS} FROM instances;
+  `);
+  const now = database.prepare(`SELECT ${COLUMNS} FROM instances ORDER BY model_id`);
+  const since = database.prepare(`SELECT * FROM seen WHERE model_id = ? ORDER BY rowid`);
   return {
-    read,
-    follow,
-    async [Symbol.asyncDispose]() {
-      await writer.close();
-      while (!(await reader.read()).done);
-      await child.status;
-    },
+    read: () => now.all() as unknown as SeenInstance[],
+    seen: (model) => since.all(model) as unknown as SeenInstance[],
+    [Symbol.dispose]: () => database.close(),
   };
 }
