@@ -45,6 +45,7 @@ interface Child {
 const EXIT_LINE = new TextEncoder().encode("cmd_router_to_child:exit\n");
 /** A process that neither reads its stdin nor its signals gets so long before it is killed. */
 const TERM_AFTER_MS = 500;
+const LAST_WORD_MS = 100;
 /** A wrapper takes some 6 ms to make its process; after 200 looks its own number must do. */
 const LOOK_MS = 5;
 const MOST_LOOKS = 200;
@@ -92,7 +93,9 @@ export class Processes implements AsyncDisposable {
       signalGroup(process, "SIGKILL");
       // One that left the group may hold the pipes open: what it says is not waited for long.
       // In a cage nobody can: its output ends when the last of it has given back its memory.
-      await within(output, wrapped ? FREED_MS : TERM_AFTER_MS);
+      const isRead = await within(output, wrapped ? FREED_MS : TERM_AFTER_MS);
+      // We ourselves may have stood still for so long: what already is in the pipe is its last word.
+      if (isRead === null) await within(output, LAST_WORD_MS);
       lines.close();
       // An exit line that nobody read is still on its way; close() would wait for it.
       stdin.abort().catch(() => {});
