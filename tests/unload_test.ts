@@ -5,11 +5,16 @@ import { join } from "node:path";
 
 import type { ModelRow } from "../src/api_types.ts";
 import { writeTestModel } from "../src/models/hello_model.ts";
-import { chat, post, rowOf, streamChat } from "./support/chat.ts";
+import { chat, type ChatStream, post, rowOf, streamChat } from "./support/chat.ts";
 import { SLOW_MODEL } from "./support/gguf_files.ts";
 import { isAlive, modelProcesses } from "./support/model_processes.ts";
+import { writeRecordingServer } from "./support/recording_server.ts";
 import { type ServerProcess, startServer, until } from "./support/server_process.ts";
 import { writeSpeakers } from "./support/speakers.ts";
+import { tempDir } from "./support/temp_dir.ts";
+
+/** Some seconds of the slow model: enough to be asked about it, and less than the end waits for. */
+const LONG_TOKENS = 600;
 
 Deno.test("a load by hand answers when the model is ready, or at once with 202", async () => {
   await using server = await startServer({ prepare: (home) => writeSpeakers(home, ["a"]) });
@@ -25,7 +30,7 @@ Deno.test("a load by hand answers when the model is ready, or at once with 202",
 
 Deno.test("unload lets answers end, and who asks meanwhile is answered by a new process", async () => {
   await using server = await startServer({ prepare: writeSlow });
-  await using stream = streamChat(server, "slow", { max_tokens: 60 });
+  await using stream = streamChat(server, "slow", { max_tokens: LONG_TOKENS });
   await until(() => stream.text.length > 20);
   const { pid } = await rowOf(server, "slow");
   const unloading = unload(server, "slow", {});
@@ -60,18 +65,23 @@ Deno.test("unload with force ends the answers, each with an error that says so",
 });
 
 Deno.test("unload of a model that loads cancels the load and tells who waits", async () => {
-  await using server = await startServer({
-    prepare: (home) => writeSpeakers(home, ["large"], { sizeBytes: 2e9 }),
+  await using dir = await tempDir();
+  // It never gets ready: a real one may be through with any model before it is asked to stop.
+  const { path } = await writeRecordingServer(dir.path, { holdAt: 0.5 });
+  await using server = await startServer({ flags: ["--llama-server", path] });
+  const waiting = chat(server, "hello");
+  const pid = await until(async () => {
+    const row = await rowOf(server, "hello");
+    return row.progress === 0.5 && row.pid;
   });
-  const waiting = chat(server, "large");
-  await until(() => modelProcesses(server.home).length === 1);
-  const response = await unload(server, "large", {});
+  ok(isAlive(pid));
+  const response = await unload(server, "hello", {});
   deepEqual([response.status, (await response.json()).state], [200, "stopped"]);
+  ok(!isAlive(pid));
   const { status, error } = await waiting;
   equal(status, 499);
-  match(error!.message, /"large" was stopped on request/);
-  deepEqual(modelProcesses(server.home), []);
-  equal((await rowOf(server, "large")).error, null);
+  match(error!.message, /"hello" was stopped on request/);
+  equal((await rowOf(server, "hello")).error, null);
 });
 
 Deno.test("a full queue answers 503 and when to try again, and loses no one who waits", async () => {
@@ -81,10 +91,13 @@ Deno.test("a full queue answers 503 and when to try again, and loses no one who 
       await Deno.writeTextFile(join(home, "config.json"), '{"queue_limit": 2}');
     },
   });
-  // One in the slot, two handed to llama-server beyond it, two in the queue.
-  const streams = [1, 2, 3].map(() => streamChat(server, "slow"));
-  await until(async () => (await rowOf(server, "slow")).leases > 0);
-  while ((await rowOf(server, "slow")).leases < 3) streams.push(streamChat(server, "slow"));
+  // One in the slot, two handed to llama-server beyond it, two in the queue. One by one: any of them
+  // that waits for the load takes a place in the queue.
+  const streams: ChatStream[] = [];
+  for (const leases of [1, 2, 3]) {
+    streams.push(streamChat(server, "slow"));
+    await until(async () => (await rowOf(server, "slow")).leases === leases);
+  }
   const waiting = [1, 2].map(() => streamChat(server, "slow", { max_tokens: 3 }));
   await until(async () => (await rowOf(server, "slow")).queued === 2);
   const refused = await chat(server, "slow");
@@ -105,7 +118,7 @@ Deno.test("SIGTERM lets answers end first, refuses new ones, and leaves no proce
     },
   });
   await chat(server, "idle");
-  const first = streamChat(server, "slow", { max_tokens: 60 });
+  const first = streamChat(server, "slow", { max_tokens: LONG_TOKENS });
   await until(() => first.text.length > 20);
   const door = { url: `http://127.0.0.1:${(await rowOf(server, "slow")).port}` };
   const second = streamChat(door, "slow", { max_tokens: 20 });
