@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { ENDLESS_MODEL } from "./support/gguf_files.ts";
+import { SLOW_MODEL } from "./support/gguf_files.ts";
 import { writeTestModel } from "../src/models/hello_model.ts";
 import { instancesWith } from "./support/instance_processes.ts";
 import { isAlive } from "./support/model_processes.ts";
@@ -168,10 +168,10 @@ Deno.test("Beyond loopback the server wants the key from everybody but /health",
 
 Deno.test("A second SIGINT ends the server at once, and its processes with it", async () => {
   await using server = await startServer({
-    prepare: (home) => writeTestModel(join(home, "endless.gguf"), ENDLESS_MODEL).then(() => {}),
+    prepare: (home) => writeTestModel(join(home, "slow.gguf"), SLOW_MODEL).then(() => {}),
   });
   const answer = await server.post("/generate", {
-    model_id: "endless",
+    model_id: "slow",
     prompt: "hi",
     stream: true,
   });
