@@ -13,8 +13,10 @@ import { type ServerProcess, startServer, until } from "./support/server_process
 import { writeSpeakers } from "./support/speakers.ts";
 import { tempDir } from "./support/temp_dir.ts";
 
-/** Some seconds of the slow model: enough to be asked about it, and less than the end waits for. */
-const LONG_TOKENS = 600;
+/** Enough to halt the model amid its answer; on a busy machine, too, the end waits for so many. */
+const LONG_TOKENS = 120;
+/** Several threads wait for each other: beside busy programs they would take ten times as long. */
+const SLOW_FLAGS = ["--threads", "1"];
 
 Deno.test("a load by hand answers when the model is ready, or at once with 202", async () => {
   await using server = await startServer({ prepare: (home) => writeSpeakers(home, ["a"]) });
@@ -29,26 +31,27 @@ Deno.test("a load by hand answers when the model is ready, or at once with 202",
 });
 
 Deno.test("unload lets answers end, and who asks meanwhile is answered by a new process", async () => {
-  await using server = await startServer({ prepare: writeSlow });
+  await using server = await startServer({ flags: SLOW_FLAGS, prepare: writeSlow });
   await using stream = streamChat(server, "slow", { max_tokens: LONG_TOKENS });
   await until(() => stream.text.length > 20);
-  const { pid } = await rowOf(server, "slow");
+  const { pid, resume } = pause(server);
   const unloading = unload(server, "slow", {});
   const meanwhile = chat(server, "slow", { max_tokens: 5 });
   await until(async () => (await rowOf(server, "slow")).queued === 1);
-  ok(isAlive(pid!));
+  ok(isAlive(pid));
   equal(stream.error, null);
+  resume();
   equal((await stream.ended).reason, "length");
   equal((await unloading).status, 200);
   equal((await meanwhile).text, "one two three four one");
-  ok(!isAlive(pid!));
+  ok(!isAlive(pid));
   const { state, pid: next } = await rowOf(server, "slow");
   equal(state, "ready");
   notEqual(next, pid);
 });
 
 Deno.test("unload with force ends the answers, each with an error that says so", async () => {
-  await using server = await startServer({ prepare: writeSlow });
+  await using server = await startServer({ flags: SLOW_FLAGS, prepare: writeSlow });
   await using stream = streamChat(server, "slow");
   await until(() => stream.text.length > 20);
   // It waits for the slot, without a byte of its answer.
@@ -86,6 +89,7 @@ Deno.test("unload of a model that loads cancels the load and tells who waits", a
 
 Deno.test("a full queue answers 503 and when to try again, and loses no one who waits", async () => {
   await using server = await startServer({
+    flags: SLOW_FLAGS,
     prepare: async (home) => {
       await writeSlow(home);
       await Deno.writeTextFile(join(home, "config.json"), '{"queue_limit": 2}');
@@ -112,6 +116,7 @@ Deno.test("a full queue answers 503 and when to try again, and loses no one who 
 
 Deno.test("SIGTERM lets answers end first, refuses new ones, and leaves no process", async () => {
   await using server = await startServer({
+    flags: SLOW_FLAGS,
     prepare: async (home) => {
       await writeSlow(home);
       await writeSpeakers(home, ["idle"]);
@@ -120,6 +125,7 @@ Deno.test("SIGTERM lets answers end first, refuses new ones, and leaves no proce
   await chat(server, "idle");
   const first = streamChat(server, "slow", { max_tokens: LONG_TOKENS });
   await until(() => first.text.length > 20);
+  const { resume } = pause(server);
   const door = { url: `http://127.0.0.1:${(await rowOf(server, "slow")).port}` };
   const second = streamChat(door, "slow", { max_tokens: 20 });
   await until(async () => (await rowOf(server, "slow")).leases === 2);
@@ -127,6 +133,7 @@ Deno.test("SIGTERM lets answers end first, refuses new ones, and leaves no proce
   await until(() => fetch(server.url + "/health").then((r) => r.body?.cancel(), () => true));
   await rejects(chat(server, "idle"));
   await rejects(chat(door, "slow"));
+  resume();
   for (const stream of [first, second]) {
     equal((await stream.ended).reason, "length");
     equal(stream.error, null);
@@ -134,6 +141,14 @@ Deno.test("SIGTERM lets answers end first, refuses new ones, and leaves no proce
   equal((await server.status).code, 0);
   deepEqual(modelProcesses(server.home), []);
 });
+
+/** Halts the slow model amid its answer, so that the answer lasts as long as a test needs it. */
+function pause(server: ServerProcess): { pid: number; resume(): void } {
+  const path = join(server.home, "slow.gguf");
+  const { pid } = modelProcesses(server.home).find(({ modelPath }) => modelPath === path)!;
+  Deno.kill(pid, "SIGSTOP");
+  return { pid, resume: () => Deno.kill(pid, "SIGCONT") };
+}
 
 async function writeSlow(home: string): Promise<void> {
   await writeTestModel(join(home, "slow.gguf"), SLOW_MODEL);
