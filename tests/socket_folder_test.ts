@@ -175,7 +175,17 @@ Deno.test("prepareSocketFolder() chooses free ports of loopback where there are 
   });
   const ports = new Set(places.map((place) => "port" in place ? place.port : 0));
   assert.equal(ports.size, 64);
-  for (const port of ports) Deno.listen({ hostname: "127.0.0.1", port }).close();
+  let taken = 0;
+  for (const port of ports) {
+    try {
+      Deno.listen({ hostname: "127.0.0.1", port }).close();
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+      taken++;
+    }
+  }
+  // Another program of this computer may have got one of them since.
+  assert.ok(taken <= 2, `${taken} of them are in use`);
 });
 
 Deno.test("removeSocket() removes a socket, and a link but not what it leads to", async () => {

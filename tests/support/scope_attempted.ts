@@ -17,7 +17,18 @@ export function startFlags(): string[] {
 }
 
 /** A listener on TCP and UDP that nobody may reach; says who did. */
-function canary() {
+async function canary() {
+  for (let attempt = 1;; attempt++) {
+    try {
+      return await canaryOnBoth();
+    } catch (error) {
+      // What is free for TCP may be in use for UDP.
+      if ((error as { code?: string }).code !== "EADDRINUSE" || attempt === 20) throw error;
+    }
+  }
+}
+
+async function canaryOnBoth() {
   const seen: string[] = [];
   const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, (request) => {
     seen.push(request.url);
@@ -25,6 +36,13 @@ function canary() {
   });
   const { port } = server.addr;
   const datagrams = createSocket("udp4").bind(port, "127.0.0.1");
+  try {
+    await once(datagrams, "listening");
+  } catch (error) {
+    datagrams.close();
+    await server.shutdown();
+    throw error;
+  }
   datagrams.on("message", (message) => seen.push(`datagram: ${message}`));
   const close = async () => {
     await Promise.all([server.shutdown(), once(datagrams.close(), "close")]);
@@ -43,7 +61,7 @@ export interface Attempted extends AttemptAnswer {
 /** Runs the attempts; with mode `all` without any scope. */
 export async function attempt(mode: "scope" | "all", flags: string[]): Promise<Attempted> {
   await using dir = await tempDir();
-  await using tcp = canary();
+  await using tcp = await canary();
   const at = (name: string) => join(dir.path, name);
   for (const name of ["home", "runtime", "sockets", "program", "program/models"]) {
     Deno.mkdirSync(at(name));

@@ -32,6 +32,7 @@ export interface ServerProcess extends AsyncDisposable {
   readonly pid: number;
   /** Everything on stderr so far. */
   readonly stderr: string;
+  /** Resolves after the last byte on stderr. */
   readonly status: Promise<Deno.CommandStatus>;
   /** From the start of the process to its ready line. */
   readonly readyMs: number;
@@ -94,7 +95,7 @@ export async function startServer(options: ServerOptions = {}): Promise<ServerPr
     runtimeHome,
     pid: child.pid,
     readyMs,
-    status: child.status,
+    status: Promise.all([child.status, stderrDone]).then(([status]) => status),
     get stderr() {
       return stderr;
     },

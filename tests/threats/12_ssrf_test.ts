@@ -6,6 +6,19 @@ import { bodyOf } from "../support/recording_server.ts";
 import { seeingServer } from "../support/seeing_server.ts";
 import { threatName } from "./rows.ts";
 
+/** On one port, which is free on both addresses. */
+function listenOnBoth(): Deno.TcpListener[] {
+  for (let attempt = 1;; attempt++) {
+    const first = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    try {
+      return [first, Deno.listen({ hostname: "::1", port: first.addr.port })];
+    } catch (error) {
+      first.close();
+      if (!(error instanceof Deno.errors.AddrInUse) || attempt === 20) throw error;
+    }
+  }
+}
+
 /** Listens as what must not be reached would: on loopback of both kinds. */
 class Canary implements AsyncDisposable {
   readonly port: number;
@@ -14,9 +27,8 @@ class Canary implements AsyncDisposable {
   readonly #serving: Promise<unknown>;
 
   constructor() {
-    const first = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    this.port = first.addr.port;
-    this.#listeners = [first, Deno.listen({ hostname: "::1", port: this.port })];
+    this.#listeners = listenOnBoth();
+    this.port = this.#listeners[0]!.addr.port;
     this.#serving = Promise.all(this.#listeners.map(async (listener) => {
       for await (const connection of listener) {
         this.connections++;

@@ -6,7 +6,7 @@ import { openPage } from "../support/browser.ts";
 import { rowOf } from "../support/chat.ts";
 import { ForeignPage } from "../support/foreign_page.ts";
 import { TestHub } from "../support/hub.ts";
-import { type ServerProcess, startServer } from "../support/server_process.ts";
+import { type ServerProcess, startServer, until } from "../support/server_process.ts";
 import { serverState } from "../support/server_state.ts";
 import { threatName } from "./rows.ts";
 
@@ -32,6 +32,9 @@ const LINKS = [
   `#${WISHES}`,
 ];
 
+/** Ends when the page has nothing to do. */
+const IDLE = "new Promise((done) => requestIdleCallback(done, { timeout: 1000 }))";
+
 async function served(hub: TestHub): Promise<ServerProcess> {
   return await startServer({ doors: DOORS, env: { HF_ENDPOINT: hub.endpoint } });
 }
@@ -49,6 +52,12 @@ Deno.test(
     for (const view of ["chat/hello", "get", "models", "settings", "connect", "logs"]) {
       await page.goto(`${server.url}/#/${view}`);
       await page.locator("main h1").first().waitFor();
+      if (view === "chat/hello") {
+        await until(() =>
+          page.evaluate<boolean>('localStorage.getItem("zombie.chat.model") === "hello"')
+        );
+      }
+      await page.evaluate(IDLE);
     }
     const keptBefore = await page.evaluate<string>(kept);
     for (const [index, link] of LINKS.entries()) {
@@ -57,7 +66,7 @@ Deno.test(
       await page.goto(`${server.url}/${query || "?"}&from=${index}#${hash}`);
       await page.locator("main h1").first().waitFor();
       // Whatever the view does by itself comes before it has nothing to do.
-      await page.evaluate("new Promise((done) => requestIdleCallback(done, { timeout: 1000 }))");
+      await page.evaluate(IDLE);
       const written = await page.evaluate<string[]>(
         '[...document.querySelectorAll("textarea")].map(({ value }) => value)',
       );

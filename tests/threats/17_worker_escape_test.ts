@@ -53,8 +53,9 @@ Deno.test(
     const { code } = await server.status;
     const endMs = performance.now() - startedMs;
     equal(code, 1);
-    ok(endMs > 2_000 && endMs < 6_000, `${Math.round(endMs)} ms`);
-    match(server.stderr, /^The server showed no life for 3 seconds$/m);
+    // What it said last may be some seconds old when it begins to hang.
+    ok(endMs > 2_000 && endMs < 30_000, `${Math.round(endMs)} ms`);
+    match(server.stderr, /^The server showed no life for 6 seconds$/m);
     deepEqual(pids.filter(isAlive), []);
     deepEqual(instancesWith(sockets), []);
   },
