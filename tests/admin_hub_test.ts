@@ -12,6 +12,7 @@ import { type FitMachine, planFit } from "../src/orchestrator/fit.ts";
 import { TestHub } from "./support/hub.ts";
 import { ggufContent, type HubContent, textContent } from "./support/hub_content.ts";
 import { type FormatName, FORMATS, layOutLlama, LLAMA_TINY } from "./support/remote_models.ts";
+import { until } from "./support/server_process.ts";
 
 const MACHINE: FitMachine = {
   totalRamBytes: 8 * 2 ** 30,
@@ -258,7 +259,8 @@ Deno.test("Files that may not be read are listed without a fit, those of a slow 
   assert.equal(gated.gated, "manual");
   assert.equal(gated.models.length, 6);
   assert.ok(gated.models.every(({ fit, badge }) => fit === null && badge === null));
-  assert.ok(route.entries.some(({ fields }) => fields["reason"] === "hub_gated"));
+  // The answer may come before the Hub has refused the headers.
+  await until(() => route.entries.some(({ fields }) => fields["reason"] === "hub_gated"));
 
   hub.add("org/slow", { files: quantizations() });
   hub.fault = ({ host }) => host === "cdn" ? { delayMs: 100 } : null;

@@ -337,7 +337,14 @@ Deno.test("/admin/settings shows each value with its source, and a change works 
 
 Deno.test("/admin/requests shows a running request, and cancelling it ends its answer", async () => {
   await using server = await startServer({
-    prepare: (home) => writeTestModel(join(home, "endless.gguf"), ENDLESS_MODEL),
+    // One that a quick computer does not come to the end of, either.
+    prepare: (home) =>
+      writeTestModel(join(home, "endless.gguf"), {
+        ...ENDLESS_MODEL,
+        contextLength: 100_000,
+        heads: 16,
+        layers: 4,
+      }),
   });
   const answering = server.post("/v1/chat/completions", {
     model: "endless",

@@ -132,19 +132,29 @@ Deno.test("The Workers of a bundle are found, and its server runs in its scope",
   const worker = join(folder, "bandwidth_worker.js");
   await Deno.writeTextFile(worker, 'console.error("measures");', { append: true });
   const flags = ["--llama-server", await testRuntime()];
-  await using program = place.start(command, ["serve", ...OWN_PORTS, ...flags]);
-  const url = await addressOf(program);
-  // Whoever asks for models is told how fast they would be.
-  await (await fetch(`${url}/admin/models`)).body?.cancel();
-  await until(() => /^measures$/m.test(program.stderr));
-  program.kill("SIGTERM");
-  assert.equal((await program.ended).code, 0, program.stderr);
-  const results = [...program.stderr.matchAll(/^attempt (.+) (\w+)$/gm)];
-  assert.deepEqual(
-    results.map(([, name, result]) => [name, result]),
-    ["read", "read beside", "run", "env", "write", "net", "sys", "ffi"].map((name) => [
-      name,
-      "NotCapable",
-    ]),
-  );
+  let hasMeasured = false;
+  // A measurement is over within a second, whether its Worker has come to run by then or not, and the
+  // next one is a minute away; a program that is started anew begins at once.
+  for (let start = 0; start < 5 && !hasMeasured; start++) {
+    await using program = place.start(command, ["serve", ...OWN_PORTS, ...flags]);
+    const url = await addressOf(program);
+    const endMs = performance.now() + 5_000;
+    await until(async () => {
+      // Whoever asks for models is told how fast they would be.
+      await (await fetch(`${url}/admin/models`)).body?.cancel();
+      hasMeasured = /^measures$/m.test(program.stderr);
+      return hasMeasured || performance.now() > endMs;
+    }, 60_000);
+    program.kill("SIGTERM");
+    assert.equal((await program.ended).code, 0, program.stderr);
+    const results = [...program.stderr.matchAll(/^attempt (.+) (\w+)$/gm)];
+    assert.deepEqual(
+      results.map(([, name, result]) => [name, result]),
+      ["read", "read beside", "run", "env", "write", "net", "sys", "ffi"].map((name) => [
+        name,
+        "NotCapable",
+      ]),
+    );
+  }
+  assert.ok(hasMeasured, "The Worker that measures was never run");
 });

@@ -98,7 +98,7 @@ Deno.test("run ends its talk with a second Ctrl-C at the prompt", async () => {
   await terminal.see(/Ctrl-C again to end\n>>>\s*$/);
   await terminal.enter("hi");
   // A question in between: the next Ctrl-C is a first one again.
-  await terminal.see(HELLO_SENTENCE);
+  await terminal.see(new RegExp(`${RegExp.escape(HELLO_SENTENCE)}\\s*\n>>>\\s*$`));
   await terminal.press("C-c");
   await terminal.see(/Ctrl-C again to end[^]*Ctrl-C again to end\n>>>\s*$/);
   await terminal.press("C-c");

@@ -56,9 +56,9 @@ Deno.test("textWidth() counts columns as a real terminal does", async () => {
   for (const [text, width] of WIDTHS) {
     assert.equal(textWidth(text), width, text);
     await terminal.press("C-l");
-    await terminal.enter(`printf '%s' '${text}'; read -r; clear`);
-    // Behind the echoed command.
-    await terminal.see(new RegExp(`clear\n${text}`));
+    // A row before it: where there is no text, only that tells that the shell has come so far.
+    await terminal.enter(`printf 'here\\n%s' '${text}'; read -r; clear`);
+    await terminal.see(new RegExp(`\nhere\n${text}`));
     assert.equal(await terminal.cursor(), width, text);
     await terminal.press("Enter");
     await terminal.see(/^\$\s*$/);

@@ -36,9 +36,11 @@ Deno.test("ChatView() shows markdown, code that is copied, and what the answer t
   await answer.locator(".markdown-code").getByRole("button", { name: "Copy" }).click();
   const code = "const answer = 42;\nconsole.log(answer);";
   equal(await answer.locator(".markdown-code code").textContent(), code);
-  equal(await page.evaluate("navigator.clipboard.readText()"), code);
+  // What is copied is there a moment after the click.
+  const copied = () => page.evaluate<string>("navigator.clipboard.readText()");
+  await until(async () => await copied() === code);
   await answer.getByRole("button", { name: "Copy the answer" }).click();
-  equal(await page.evaluate("navigator.clipboard.readText()"), MARKDOWN);
+  await until(async () => await copied() === MARKDOWN);
   await opened.screenshot("chat-answer");
 });
 

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import type { Page } from "playwright-core";
 import type { ModelSettings, SettingRow } from "../../src/api_types.ts";
 import { type OpenPage, openPage } from "../support/browser.ts";
@@ -33,8 +32,7 @@ async function saved(page: Page, name: string): Promise<void> {
 
 /** The command line of the model's one process, as the system has it. */
 async function commandOf(server: ServerProcess): Promise<string[]> {
-  const { pid } = await until(() => modelProcesses(server.home)[0]);
-  return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").slice(0, -1);
+  return await until(() => modelProcesses(server.home)[0]?.args, 30_000);
 }
 
 function after(words: readonly string[], flag: string): string | undefined {
@@ -77,7 +75,7 @@ Deno.test("Settings of a model that are changed on the page stand in its process
   // A running model is told of, and loaded again on request.
   await write(page, "model.threads", "2");
   await page.getByRole("button", { name: "Load it again now" }).click();
-  await until(async () => after(await commandOf(server), "-t") === "2");
+  await until(async () => after(await commandOf(server), "-t") === "2", 30_000);
   await page.getByText("The model is running with its old settings.").waitFor({ state: "hidden" });
   await opened.screenshot("settings-model", { fullPage: true });
 

@@ -6,7 +6,8 @@ import { assertAccessible, LOOKS } from "../support/accessible.ts";
 import { type OpenPage, openPage } from "../support/browser.ts";
 import { TestHub } from "../support/hub.ts";
 import { bytesContent } from "../support/hub_content.ts";
-import { type ServerProcess, startServer } from "../support/server_process.ts";
+import { knowBandwidth, KNOWN_THREADS } from "../support/known_bandwidth.ts";
+import { startServer } from "../support/server_process.ts";
 
 /** Nobody listens there: as without internet. */
 const OFFLINE = { HF_ENDPOINT: "http://127.0.0.1:9" };
@@ -37,12 +38,16 @@ Deno.test("First visit to first answer without internet: the computer, no model,
 Deno.test("First visit to first answer of the model that suits this computer, downloaded on the way", async () => {
   await using hub = await TestHub.start();
   const env = { HF_ENDPOINT: hub.endpoint, ZOMBIE_DOWNLOAD_HOSTS: hub.downloadHost };
-  await using server = await startServer({ env });
+  await using server = await startServer({ env, flags: KNOWN_THREADS, prepare: knowBandwidth });
   await using open = await openPage({ server, welcomed: false });
   const { page } = open;
+  const catalogue = page.waitForResponse(`${server.url}/admin/catalogue`);
   await next(open, "Next");
   const offer = page.locator(".welcome-offer");
-  const { row, file } = await rowOf(server, (await offer.getAttribute("data-model"))!);
+  const { row, file } = rowOf(
+    await (await catalogue).json(),
+    (await offer.getAttribute("data-model"))!,
+  );
   const bytes = buildTestModel({ sentence: SENTENCE, name: "suits" });
   hub.add(row.repo, { files: { [file.file]: bytesContent(bytes) } });
   await offer.getByText("Recommended", { exact: true }).waitFor();
@@ -138,9 +143,8 @@ async function next({ page }: OpenPage, name: string): Promise<void> {
   await page.getByRole("button", { name, exact: true }).click();
 }
 
-/** What the page offers depends on what is free now. */
-async function rowOf(server: ServerProcess, id: string): Promise<Offer> {
-  const rows = await server.json<CatalogueRow[]>("/admin/catalogue");
+/** From what the page was told: what it offers depends on what was free when it asked. */
+function rowOf(rows: readonly CatalogueRow[], id: string): Offer {
   const row = rows.find((each) => each.id === id)!;
   return { row, file: row.files[row.choice!]! };
 }

@@ -44,7 +44,8 @@ export interface Fault {
   ignoreRange?: boolean;
   /** Other bytes than those of the file. */
   content?: HubContent;
-  bytesPerSecond?: number;
+  /** Asked for again while the answer is under way, where it is a function. */
+  bytesPerSecond?: number | (() => number);
   /** The connection breaks before any answer. */
   refuse?: boolean;
 }

@@ -71,13 +71,15 @@ async function sendBody(
   { body }: HubAnswer,
   { request, fault: { bytesPerSecond }, gone, most }: BodyOptions,
 ): Promise<boolean> {
-  const step = bytesPerSecond === undefined
-    ? CHUNK_BYTES
-    : Math.max(1, Math.min(CHUNK_BYTES, Math.ceil(bytesPerSecond / 20)));
+  const speedNow = () => typeof bytesPerSecond === "function" ? bytesPerSecond() : bytesPerSecond;
   let wake = () => {};
   gone.addEventListener("abort", () => wake(), { once: true });
   while (request.sentBytes < most) {
     if (gone.aborted) return false;
+    const speed = speedNow();
+    const step = speed === undefined
+      ? CHUNK_BYTES
+      : Math.max(1, Math.min(CHUNK_BYTES, Math.ceil(speed / 20)));
     const length = Math.min(step, most - request.sentBytes);
     const chunk = body instanceof Uint8Array
       ? body.subarray(request.sentBytes, request.sentBytes + length)
@@ -87,8 +89,8 @@ async function sendBody(
     wake = resolve;
     response.write(chunk, () => resolve());
     await promise;
-    if (bytesPerSecond !== undefined && request.sentBytes < most) {
-      await abortableDelay((1000 * length) / bytesPerSecond, gone);
+    if (speed !== undefined && request.sentBytes < most) {
+      await abortableDelay((1000 * length) / speed, gone);
     }
   }
   return !gone.aborted;

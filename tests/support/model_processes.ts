@@ -5,6 +5,8 @@ import { basename } from "node:path";
 export interface ModelProcess {
   pid: number;
   modelPath: string;
+  /** Its command line, the program first. */
+  args: string[];
 }
 
 /** Those that serve a model file of this home; Linux only. */
@@ -15,7 +17,7 @@ export function modelProcesses(home: string): ModelProcess[] {
     const args = argumentsOf(name);
     const modelPath = args[args.indexOf("-m") + 1] ?? "";
     if (basename(args[0] ?? "") !== "llama-server" || !modelPath.startsWith(`${home}/`)) continue;
-    found.push({ pid: Number(name), modelPath });
+    found.push({ pid: Number(name), modelPath, args });
   }
   return found;
 }
@@ -29,7 +31,7 @@ export function isAlive(pid: number): boolean {
 
 // A process that has ended has no arguments.
 function argumentsOf(pid: string): string[] {
-  return read(`/proc/${pid}/cmdline`).split("\0");
+  return read(`/proc/${pid}/cmdline`).split("\0").slice(0, -1);
 }
 
 function read(path: string): string {
