@@ -146,6 +146,7 @@ Deno.test("/logs is the server's and the models' last lines as text, /logs/strea
   await chat(server, "a");
   await until(() => one!.text.split(/model loaded/).length === 3);
   await until(() => all!.text.split(/model loaded/).length === 3);
+  equal(one!.text.split(/model loaded/).length, 3);
   abort.abort();
   await Promise.all(streams.map(({ ended }) => ended));
   const unknown = await server.fetch("/logs/stream/nobody");
