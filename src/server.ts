@@ -37,6 +37,7 @@ const HEARTBEAT_MS = 2_000;
 class Server implements AsyncDisposable {
   readonly #stack: AsyncDisposableStack;
   readonly #parts: Parts;
+  readonly #ending = new AbortController();
   #servers: Deno.HttpServer<Deno.NetAddr>[] = [];
 
   constructor(stack: AsyncDisposableStack, parts: Parts) {
@@ -53,8 +54,13 @@ class Server implements AsyncDisposable {
     return this.#servers[0]!.addr.port;
   }
 
+  get ending(): AbortSignal {
+    return this.#ending.signal;
+  }
+
   /** No new requests; answers in progress end; then everything stops. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#ending.abort();
     const closed = this.#servers.map((server) => server.shutdown());
     this.#parts.events.close();
     await this.#parts.orchestrator.close(DRAIN_MS);
@@ -187,29 +193,41 @@ async function startServer(init: Init, post: (message: ToHost) => void) {
   const server = new Server(stack.move(), parts);
   port = server.listen(gateway, config);
   post({ type: "listening", address: config.hosts[0]!, port });
-  void settle(parts, leftovers);
+  void settle(parts, { leftovers, signal: server.ending });
   return { server, host };
 }
 
 // What is not needed for the first answer: it waits until the gateway is up.
-async function settle(parts: Parts, leftovers: LeftoverProcess[]): Promise<void> {
+async function settle(
+  parts: Parts,
+  { leftovers, signal }: { leftovers: LeftoverProcess[]; signal: AbortSignal },
+): Promise<void> {
   try {
     await parts.downloads.start();
+    signal.throwIfAborted();
     parts.hardware.update(await parts.host.call("reading", { disk: false }));
     await parts.host.call("reap", { rows: leftovers });
+    signal.throwIfAborted();
     const gone = parts.library.list().filter((model) => model.isMissing);
     parts.registry.endEarlierLife(gone.map((model) => model.id));
-    for (const name of parts.config().preload) await preload(parts, name);
+    for (const name of parts.config().preload) await preload(parts, { name, signal });
   } catch (error) {
+    // Who is told to end at once need not be complete, and its registry is closed.
+    if (signal.aborted) return;
     parts.log.warn("Start is not complete", { reason: messageOf(error) });
   }
 }
 
 // One that cannot be loaded must not keep the others from it.
-async function preload(parts: Parts, name: string): Promise<void> {
+async function preload(
+  parts: Parts,
+  { name, signal }: { name: string; signal: AbortSignal },
+): Promise<void> {
   try {
+    signal.throwIfAborted();
     await parts.orchestrator.load(await findModel(parts, name));
   } catch (error) {
+    if (signal.aborted) return;
     parts.log.warn("Cannot preload", { model: name, reason: messageOf(error) });
   }
 }

@@ -248,6 +248,8 @@ Deno.test("Registry.leftovers() are the processes of an earlier life, and of no 
   }
   using registry = openRegistry(path);
   registry.setInstance("c", { status: "ready", pid: 9, startTime: "2", boot: "b", token: "t3" });
+  // Of one that loads nothing is started yet.
+  registry.setInstance("h", { status: "loading" });
   assert.deepEqual(registry.leftovers(), [
     { pid: 7, startTime: "1", boot: "b", token: "t1" },
     { pid: null, startTime: null, boot: "", token: "t2" },
@@ -264,6 +266,7 @@ Deno.test("Registry.leftovers() are the processes of an earlier life, and of no 
     ["e", "stopped", null],
     ["f", "stopped", null],
     ["g", "missing", null],
+    ["h", "loading", null],
   ]);
   assert.equal(registry.instances()[1]?.lastActivity, at);
 });

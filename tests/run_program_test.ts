@@ -65,3 +65,15 @@ Deno.test("runProgram() leaves alone what a program started that ended by itself
 Deno.test("runProgram() throws where there is no such program", async () => {
   await assert.rejects(runProgram("/gone/program", [], { timeoutMs: 1_000 }), Deno.errors.NotFound);
 });
+
+Deno.test("runProgram() waits for a program that somebody still writes", async () => {
+  if (Deno.build.os === "windows") return;
+  await using dir = await tempDir();
+  const path = join(dir.path, "program");
+  const file = await Deno.open(path, { write: true, create: true, mode: 0o755 });
+  await file.write(new TextEncoder().encode("#!/bin/sh\necho whole\n"));
+  const close = setTimeout(() => file.close(), 200);
+  const { stdout } = await runProgram(path, [], { environment: ENVIRONMENT, timeoutMs: 10_000 });
+  clearTimeout(close);
+  assert.equal(stdout, "whole\n");
+});

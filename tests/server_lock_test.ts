@@ -92,6 +92,27 @@ Deno.test("ServerLock.take() is not kept from it by those who look whether a ser
   }
 });
 
+Deno.test("ServerLock.take() waits for one who looks and is held up meanwhile", async () => {
+  await using home = await tempDir();
+  await Deno.mkdir(join(home.path, "run"));
+  const look = `
+    const file = Deno.openSync(Deno.args[0], { create: true, read: true, write: true });
+    file.tryLockSync(false);
+    console.log("looks");
+    setTimeout(() => file.close(), 500);
+  `;
+  const looker = new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--quiet", look, join(home.path, "run", "lock")],
+    stdout: "piped",
+  }).spawn();
+  const reader = looker.stdout.getReader();
+  await reader.read();
+  using lock = ServerLock.take(home.path);
+  assert.ok(lock);
+  await reader.cancel();
+  assert.equal((await looker.status).code, 0);
+});
+
 Deno.test("ServerLock.note() writes nothing but whole notes, and leaves nothing beside", async () => {
   await using dir = await tempDir();
   using lock = ServerLock.take(dir.path);

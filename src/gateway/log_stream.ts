@@ -7,12 +7,12 @@ import { EventStream, eventText } from "./event_stream.ts";
 const LOOK_MS = 250;
 const PING_MS = 15_000;
 
-type LogSource = Pick<Instance, "lastLines" | "followLog" | "processId">;
+type LogSource = Pick<Instance, "lastLines" | "followLog" | "token">;
 
 /** `instance` answers null until somebody asked for the model. */
 export function logStream(instance: () => LogSource | null): Response {
   let unfollow = () => {};
-  let followed: number | null | undefined;
+  let followed: string | null = null;
   let lastSentMs = performance.now();
   const stream = new EventStream({
     onEnd: () => {
@@ -27,20 +27,16 @@ export function logStream(instance: () => LogSource | null): Response {
 
   function look(): void {
     const source = instance();
-    // A process that ended leaves its lines; the next one has a number and a log of its own.
-    if (source !== null && (followed === undefined || isAnother(source.processId))) follow(source);
+    // A process that ended leaves its lines; the next start has a token and a log of its own.
+    if (source !== null && source.token !== followed) follow(source);
     if (performance.now() - lastSentMs < PING_MS) return;
     lastSentMs = performance.now();
     stream.send(": ping\n\n");
   }
 
-  function isAnother(processId: number | null): boolean {
-    return processId !== null && processId !== followed;
-  }
-
   function follow(source: LogSource): void {
     unfollow();
-    followed = source.processId;
+    followed = source.token;
     for (const line of source.lastLines) send(line);
     unfollow = source.followLog(send);
   }

@@ -28,7 +28,7 @@ export function logTextStream(
   parts: LogParts,
   { choice, history }: { choice: LogChoice; history: boolean },
 ): ReadableStream<Uint8Array> {
-  const follows = new Map<Instance, { processId: number | null; end(): void }>();
+  const follows = new Map<Instance, { token: string; end(): void }>();
   let endOwn = () => {};
   let timer: ReturnType<typeof setInterval> | undefined;
   let ended = false;
@@ -46,20 +46,18 @@ export function logTextStream(
         end();
         controller.error(new Error("The reader of a log fell behind"));
       }
-      // A process that was started anew has a log of its own, of which nothing is to be missed.
+      // Each start has a token and a log of its own, of which nothing is to be missed, nor told twice.
       function look(withLines: boolean): void {
         for (const { instance } of chosen(parts, choice)) {
           if (ended) return;
-          const { processId } = instance;
+          const { token } = instance;
           const known = follows.get(instance);
-          if (known !== undefined && (processId === null || processId === known.processId)) {
-            continue;
-          }
+          if (token === known?.token) continue;
           known?.end();
           const take = (line: string) => send(shown(choice, { instance, line }));
           if (withLines) instance.lastLines.forEach(take);
           if (ended) return;
-          follows.set(instance, { processId, end: instance.followLog(take) });
+          follows.set(instance, { token, end: instance.followLog(take) });
         }
       }
       if (choice.of === "all" || choice.of === "server") {

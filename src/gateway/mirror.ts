@@ -9,6 +9,8 @@ import type { Parts } from "./parts.ts";
 
 /** Leases come and go thousands of times a second: people see them this often. */
 const WATCH_MS = 500;
+/** Another program may hold the registry, or the disk be full. */
+const AGAIN_MS = 1_000;
 
 export class Mirror implements Disposable {
   readonly #parts: Parts;
@@ -18,6 +20,9 @@ export class Mirror implements Disposable {
   readonly #unlisten: () => void;
   #sweep: ReturnType<typeof setTimeout> | null = null;
   #watchTimer: ReturnType<typeof setTimeout> | null = null;
+  /** Rows that could not be written. */
+  readonly #unwritten = new Set<string>();
+  #again: ReturnType<typeof setTimeout> | null = null;
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -57,7 +62,7 @@ export class Mirror implements Disposable {
     const said = [state, door, process?.pid, entry?.instance.token, error?.message].join(" ");
     if (!anyway && this.#written.get(key) === said) return;
     this.#written.set(key, said);
-    registry.setInstance(key, {
+    const isWritten = registry.setInstance(key, {
       status: state,
       door,
       pid: process?.pid ?? null,
@@ -68,6 +73,18 @@ export class Mirror implements Disposable {
       ...(activityMs !== null && { lastActivity: new Date(activityMs).toISOString() }),
       error: error === null ? null : error.toData(),
     });
+    if (!isWritten) this.#writeAgain(key);
+  }
+
+  #writeAgain(key: string): void {
+    this.#written.delete(key);
+    this.#unwritten.add(key);
+    this.#again ??= setTimeout(() => {
+      this.#again = null;
+      const keys = [...this.#unwritten];
+      this.#unwritten.clear();
+      for (const each of keys) this.#writeRow(each);
+    }, AGAIN_MS);
   }
 
   // Uses since the last look, for the registry and for those who watch.
@@ -126,6 +143,7 @@ export class Mirror implements Disposable {
   [Symbol.dispose](): void {
     this.#unlisten();
     if (this.#watchTimer !== null) clearTimeout(this.#watchTimer);
+    if (this.#again !== null) clearTimeout(this.#again);
     if (this.#sweep !== null) clearTimeout(this.#sweep);
     this.#sweep = null;
   }

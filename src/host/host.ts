@@ -54,6 +54,8 @@ const READING_INTERVAL_MS = 2_000;
 const DRAIN_MS = 35_000;
 /** An installation that is told to end: it leaves what it waits for, and removes its work folder. */
 const INSTALLATION_END_MS = 10_000;
+/** Ports that are chosen, where the user named none, before the start is given up. */
+const PORT_TRIES = 10;
 /** A process whose server died has nobody to answer, and the next server waits for its end. */
 const CRASH_GRACE_MS = 200;
 
@@ -65,8 +67,9 @@ export class Host implements AsyncDisposable {
   readonly #runtime: RuntimeKeeper;
   readonly #launcher: Launcher;
   readonly #calls: Calls;
-  readonly #server: ServerWorker;
-  readonly #port: number;
+  #server: ServerWorker;
+  #port = 0;
+  #portTries = 0;
   readonly #failed = Promise.withResolvers<never>();
   #watch: ReturnType<typeof setInterval> | null = null;
   #drained: PromiseWithResolvers<void> | null = null;
@@ -112,8 +115,12 @@ export class Host implements AsyncDisposable {
       launcher: this.#launcher,
       runtime: this.#runtime,
     });
-    const { sockets } = options;
-    // Started again the server listens where it listened: clients know the port.
+    this.#server = this.#newServer();
+  }
+
+  #newServer(): ServerWorker {
+    const { sockets, ...options } = this.#options;
+    // Started again after its death it listens where it listened: clients know the port.
     const port = options.config.port || freePort(options.config.hosts);
     this.#port = port;
     const config = { ...options.config, port };
@@ -130,7 +137,7 @@ export class Host implements AsyncDisposable {
     if (scope.missing.length > 0) {
       options.log.warn("Started with less than all rights", { missing: scope.missing.length });
     }
-    this.#server = new ServerWorker({
+    return new ServerWorker({
       url: options.serverUrl ?? workerModule("server"),
       permissions: scope.permissions,
       log: options.log.for("server"),
@@ -200,6 +207,17 @@ export class Host implements AsyncDisposable {
     this.#failed.reject(error);
   }
 
+  #onFatal(error: AppError): void {
+    const isOurChoice = this.#options.config.port === 0 && !this.#isReady;
+    const mayTryAnother = isOurChoice && this.#drained === null && ++this.#portTries < PORT_TRIES;
+    if (error.code !== "port_in_use" || !mayTryAnother) return this.#fail(error);
+    // Somebody took the port between our look and the server's: nobody was told of it yet.
+    this.#life++;
+    this.#server.terminate();
+    this.#server = this.#newServer();
+    this.#server.start();
+  }
+
   #receive(message: unknown): void {
     const wrong = wrongMessage(message);
     if (wrong === null) this.#obey(message as ToHost);
@@ -231,7 +249,7 @@ export class Host implements AsyncDisposable {
       case "listening":
         return this.#onListening(message.address, message.port);
       case "fatal":
-        return this.#fail(AppError.fromData(message.error));
+        return this.#onFatal(AppError.fromData(message.error));
       case "drained":
         return this.#drained?.resolve();
       case "heartbeat":

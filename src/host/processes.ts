@@ -48,8 +48,9 @@ interface Child {
 
 /** By which llama-server ends at once, with code 0. */
 const EXIT_LINE = new TextEncoder().encode("cmd_router_to_child:exit\n");
-/** Long enough for a process that reads its stdin, and for its last words. */
+/** Long enough for a process that reads its stdin, and for its output. */
 const PATIENCE_MS = 500;
+const LAST_WORD_MS = 100;
 /** A wrapper takes some 6 ms to make its process; after 200 looks its own number must do. */
 const LOOK_MS = 5;
 const MOST_LOOKS = 200;
@@ -99,7 +100,9 @@ export class Processes implements AsyncDisposable {
       signalGroup(process, "SIGKILL");
       // One that left the group may hold the pipes open: what it says is not waited for long.
       // In a cage nobody can: its output ends when the last of it has given back its memory.
-      await within(output, wrapped ? FREED_MS : this.#patienceMs);
+      const isRead = await within(output, wrapped ? FREED_MS : this.#patienceMs);
+      // We ourselves may have stood still for so long: what already is in the pipe is its last word.
+      if (isRead === null) await within(output, LAST_WORD_MS);
       lines.close();
       // An exit line that nobody read is still on its way; close() would wait for it.
       stdin.abort().catch(() => {});

@@ -1,5 +1,6 @@
 // Runs a program to its end, bounded in time and output. Long-lived children are processes.ts's.
 
+import { messageOf } from "../errors.ts";
 import { signalGroup } from "./process_group.ts";
 
 export interface RunOptions {
@@ -25,6 +26,8 @@ export interface RunResult {
 const OUTPUT_LIMIT_BYTES = 4 * 1024 * 1024;
 const KILL_AFTER_MS = 2_000;
 const PIPES_AFTER_EXIT_MS = 1_000;
+const BUSY_TRIES = 50;
+const BUSY_MS = 20;
 
 /**
  * Starts `path` with `args` and waits for its end. Throws what `Deno.Command` throws where it
@@ -36,8 +39,7 @@ export async function runProgram(
   args: readonly string[],
   options: RunOptions,
 ): Promise<RunResult> {
-  options.signal?.throwIfAborted();
-  const child = new Deno.Command(path, {
+  const child = await spawn(path, options.signal, {
     args: [...args],
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     env: { ...options.environment },
@@ -47,7 +49,7 @@ export async function runProgram(
     stderr: "piped",
     // A group of its own, with all that it starts. On Windows it would have no console, and no group.
     detached: Deno.build.os !== "windows",
-  }).spawn();
+  });
 
   let timedOut = false;
   let killTimer: ReturnType<typeof setTimeout> | undefined;
@@ -80,6 +82,27 @@ export async function runProgram(
     clearTimeout(killTimer);
     options.signal?.removeEventListener("abort", end);
   }
+}
+
+async function spawn(
+  path: string,
+  signal: AbortSignal | undefined,
+  options: Deno.CommandOptions,
+): Promise<Deno.ChildProcess> {
+  for (let tries = 1;; tries++) {
+    signal?.throwIfAborted();
+    try {
+      return new Deno.Command(path, options).spawn();
+    } catch (error) {
+      if (!isBusy(error) || tries === BUSY_TRIES) throw error;
+      await new Promise((resolve) => setTimeout(resolve, BUSY_MS));
+    }
+  }
+}
+
+/** ETXTBSY: whoever wrote the program has it open yet, or a process that was started meanwhile. */
+function isBusy(error: unknown): boolean {
+  return Deno.build.os !== "windows" && /\(os error 26\)/.test(messageOf(error));
 }
 
 function collect(stream: ReadableStream<Uint8Array>) {

@@ -9,8 +9,11 @@ export interface ServerNote {
   pid: number;
 }
 
-const LOCK_TRIES = 5;
-const LOCK_PAUSE_MS = 20;
+const PAUSE_MS = 20;
+/** By a server that holds the lock alone: one that was just killed may still be on its way out. */
+const MOST_REFUSALS = 5;
+/** A busy computer may keep one who looks from going on for seconds. */
+const MOST_TRIES = 500;
 
 /** Held while the server runs; the system frees it when the process ends, however it ends. */
 export class ServerLock implements Disposable {
@@ -76,11 +79,17 @@ export class ServerLock implements Disposable {
   }
 }
 
-/** Whoever looks whether a server runs holds the lock for a moment: that is none that runs. */
+/**
+ * Whoever looks whether a server runs shares the lock for a moment: that is none that runs, and is
+ * waited for.
+ */
 function isTaken(file: Deno.FsFile): boolean {
-  for (let tries = 0; tries < LOCK_TRIES; tries++) {
-    if (tries > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOCK_PAUSE_MS);
+  let refusals = 0;
+  for (let tries = 0; tries < MOST_TRIES && refusals < MOST_REFUSALS; tries++) {
+    if (tries > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE_MS);
     if (file.tryLockSync(true)) return true;
+    if (file.tryLockSync(false)) file.unlockSync();
+    else refusals++;
   }
   return false;
 }

@@ -29,6 +29,7 @@ export class ServerWorker {
   readonly #options: ServerWorkerOptions;
   #worker: Worker | null = null;
   #check: ReturnType<typeof setInterval> | null = null;
+  /** When it was last heard or looked at. */
   #checkedMs = 0;
   #silentMs = 0;
   #crashes: number[] = [];
@@ -50,6 +51,7 @@ export class ServerWorker {
     } as WorkerOptions);
     worker.onmessage = (event: MessageEvent<unknown>) => {
       this.#silentMs = 0;
+      this.#checkedMs = performance.now();
       if (this.#worker === worker) this.#options.onMessage(event.data);
     };
     worker.onerror = (event) => {

@@ -70,6 +70,8 @@ export class Registry implements Disposable {
   readonly #sql: Statements;
   /** Tokens that were in the file when it was opened: processes of an earlier life. */
   readonly #earlierTokens: ReadonlySet<string>;
+  /** Models whose state was written in this life: somebody may ask before the earlier one is ended. */
+  readonly #ownRows = new Set<string>();
   readonly #touched = new Map<string, string>();
   #touchTimer: ReturnType<typeof setTimeout> | null = null;
   #mirrorFails = false;
@@ -169,10 +171,10 @@ export class Registry implements Disposable {
 
   /**
    * Mirrors an instance's state. Never throws for a full or locked disk: that must not stop an
-   * answer. It is logged, and the next sweep writes again.
+   * answer. It is logged, and false says that it must be written again.
    */
-  setInstance(modelId: string, change: InstanceChange): void {
-    this.#mirror(() => this.#writeInstance(modelId, change));
+  setInstance(modelId: string, change: InstanceChange): boolean {
+    return this.#mirror(() => this.#writeInstance(modelId, change));
   }
 
   /** Notes a use of the model. Written within 250 ms, all models together. */
@@ -196,7 +198,7 @@ export class Registry implements Disposable {
    */
   endEarlierLife(missing: readonly string[] = []): void {
     for (const row of this.instances()) {
-      if (row.token !== null && !this.#earlierTokens.has(row.token)) continue;
+      if (this.#ownRows.has(row.modelId)) continue;
       const { lastActivity } = row;
       this.setInstance(row.modelId, { ...INSTANCE_DEFAULTS, lastActivity });
     }
@@ -213,6 +215,7 @@ export class Registry implements Disposable {
       ...change,
       modelId,
     };
+    if (change.status !== undefined) this.#ownRows.add(modelId);
     if (before !== null && isSameInstance(before, row)) return;
     this.#sql.setInstance.run(
       modelId,
@@ -261,17 +264,19 @@ export class Registry implements Disposable {
     }
   }
 
-  #mirror(write: () => void): void {
+  #mirror(write: () => void): boolean {
     try {
       write();
       if (this.#mirrorFails) this.#log.info("Instance states are written to the registry again");
       this.#mirrorFails = false;
+      return true;
     } catch (error) {
       const failure = registryFailure(error, this.path);
       if (failure === null) throw error;
       // Once, not once per request.
       if (!this.#mirrorFails) this.#log.warn(failure.message);
       this.#mirrorFails = true;
+      return false;
     }
   }
 }

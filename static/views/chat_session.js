@@ -16,6 +16,8 @@ const SAMPLED = ["temperature", "top_p", "top_k", "min_p", "repeat_penalty", "pr
   .concat(["frequency_penalty", "seed", "max_tokens"]);
 
 const talks = new Talks();
+/** @type {Set<string>} */
+const deleted = new Set();
 /** @type {import("@preact/signals").Signal<TalkHead[]>} */
 export const heads = signal([]);
 /** Its messages change in place; `messages` tells of it. @type {import("@preact/signals").Signal<Talk>} */
@@ -33,13 +35,13 @@ export async function loadHeads() {
 
 /** @param {Partial<Wishes>} [change] */
 export function newTalk(change = {}) {
-  stop();
+  leave();
   show(emptyTalk({ ...talk.peek().wishes, ...change }));
 }
 
 /** @param {string} id */
 export async function openTalk(id) {
-  stop();
+  leave();
   const found = await talks.read(id);
   if (found === null) return await loadHeads();
   // The page was closed while it was written.
@@ -49,6 +51,7 @@ export async function openTalk(id) {
 
 /** @param {string} id */
 export async function deleteTalk(id) {
+  deleted.add(id);
   if (talk.peek().id === id) newTalk();
   await talks.remove(id);
   await loadHeads();
@@ -89,6 +92,12 @@ export function stop() {
   answering.peek()?.stop();
 }
 
+/** What is asked in another talk does not wait until the answer in this one has ended. */
+function leave() {
+  stop();
+  answering.value = null;
+}
+
 /** @param {string} model */
 async function answer(model) {
   const now = talk.peek();
@@ -106,12 +115,21 @@ async function answer(model) {
   const timer = setInterval(() => void keepTalk(now), KEEP_MS);
   await made.run(body);
   clearInterval(timer);
-  message.context = message.end === "failed" ? null : await contextOf(model);
   batch(() => {
-    answering.value = null;
-    if (talk.peek().id === now.id) messages.value = [...now.messages];
+    if (answering.peek() === made) answering.value = null;
+    tell(now);
   });
   await keepTalk(now);
+  if (message.end === "failed") return;
+  // Not before: who types on at once is not made to wait for a number.
+  message.context = await contextOf(model);
+  tell(now);
+  await keepTalk(now);
+}
+
+/** @param {Talk} changed */
+function tell(changed) {
+  if (talk.peek().id === changed.id) messages.value = [...changed.messages];
 }
 
 /**
@@ -172,6 +190,8 @@ let lastContext = { known: "", tokens: null };
 async function keepTalk(of = talk.peek()) {
   // What was wished since it was asked for is in the newer one.
   const now = talk.peek().id === of.id ? talk.peek() : of;
+  // An answer that was still being written would bring it back.
+  if (deleted.has(now.id)) return;
   now.changedMs = Date.now();
   try {
     await talks.keep(now);
