@@ -13,6 +13,7 @@ import { delay, generate, MOMENTS } from "./support/moments.ts";
 import { type ServerProcess, startServer, until } from "./support/server_process.ts";
 import { soakCount } from "./support/soak.ts";
 import { tempDir } from "./support/temp_dir.ts";
+import { endChild, PARENT_SCRIPT } from "./support/zombie.ts";
 
 const TRIES = soakCount(200);
 
@@ -93,9 +94,8 @@ Deno.test("A start touches no foreign process, whatever the registry says", asyn
   await using other = bystander(randomToken());
   await using marked = bystander(token);
   const startOf = async (pid: number) => (await probe.readProcess(pid))?.startTime ?? null;
-  // The shell becomes a program that never asks for its child, which has ended.
   const parent = new Deno.Command("/bin/sh", {
-    args: ["-c", "sleep 0 & echo $!; exec sleep 600"],
+    args: ["-c", PARENT_SCRIPT],
     clearEnv: true,
     env: { [TOKEN_VARIABLE]: token, PATH: "/usr/bin:/bin" },
     stdin: "null",
@@ -104,6 +104,7 @@ Deno.test("A start touches no foreign process, whatever the registry says", asyn
   const reader = parent.stdout.getReader();
   const zombie = Number(new TextDecoder().decode((await reader.read()).value));
   await reader.cancel();
+  await endChild(zombie, parent.pid);
   await until(() => !isAlive(zombie));
   const rows: LeftoverProcess[] = [
     { pid: stranger.pid, startTime: "1", boot, token },

@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 import { compileArgs } from "../build/compile_args.ts";
 import { readModules } from "../build/bundled_modules.ts";
 import { TARGETS } from "../build/targets.ts";
+import { startWritten } from "./support/just_written.ts";
 import { testRuntime } from "./support/llama_server.ts";
 import {
   addressOf,
@@ -174,11 +175,11 @@ Deno.test("The executable holds the whole program, and runs wherever its base ca
       await using place = await emptyPlace();
       const copy = join(place.path, EXECUTABLE);
       await Deno.copyFile(path, copy);
-      await checkServes([copy], place);
-      assert.deepEqual(await place.run([copy], ["version"]), {
+      assert.deepEqual(await startWritten(() => place.run([copy], ["version"])), {
         code: 0,
         text: `zombiecoder ${await version()}\n`,
       });
+      await checkServes([copy], place);
     });
     await t.step("with a runtime inside it answers alone", async () => {
       const runtime = dirname(await Deno.realPath(await testRuntime()));

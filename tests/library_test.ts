@@ -120,7 +120,7 @@ Deno.test("Library sees a file appear, change, move and go", async () => {
 
 Deno.test("Library does not offer a file while it is being written", async () => {
   await using home = new ModelHome();
-  const library = await home.openWhole({ settleMs: 2_000 });
+  const library = await home.openWhole({ settleMs: 6_000 });
   const bytes = modelBytes();
   const path = join(home.home, "slow.gguf");
   using file = await Deno.open(path, { write: true, create: true });
@@ -142,7 +142,6 @@ Deno.test("Library offers a cut-off file as failed once it lies still, and as so
   // Its own time is old, as a copying program may set it: what counts is when it came.
   home.writeOld("home/cut.gguf", bytes.slice(0, -40));
   await library.rescan();
-  assert.deepEqual(home.ids(), []);
   await home.until(() => home.ids().includes("cut"));
   assert.ok(performance.now() - startedMs >= 990, "too early");
   assert.equal(library.get("cut")?.error?.values["reason"], "cut_off");
@@ -152,11 +151,13 @@ Deno.test("Library offers a cut-off file as failed once it lies still, and as so
 
 Deno.test("Library.open() goes by a file's own time for what was there before it", async () => {
   await using home = new ModelHome();
+  const writtenMs = Date.now();
   home.write("home/fresh.gguf", NOT_GGUF);
   home.writeOld("home/old.gguf", NOT_GGUF);
   await home.openWhole({ settleMs: 1_000 });
-  assert.deepEqual(home.ids(), ["old"]);
+  assert.ok(home.ids().includes("old"));
   await home.until(() => home.ids().includes("fresh"));
+  assert.ok(Date.now() - writtenMs >= 980, "too early");
 });
 
 Deno.test("Library waits for a download program's file beside to go", async () => {

@@ -80,7 +80,7 @@ Deno.test("a load waits for an answer to end; one that is given up lets the answ
       await writeTestModel(join(home, "slow.gguf"), SLOW_MODEL);
     },
   });
-  await using stream = streamChat(server, "slow", { max_tokens: 90 });
+  await using stream = streamChat(server, "slow", { max_tokens: 300 });
   await until(() => stream.text.length > 20);
   const slow = await rowOf(server, "slow");
   // Enough for `large` alone, or for both of the others.

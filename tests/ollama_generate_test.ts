@@ -115,7 +115,7 @@ Deno.test("/api/generate has every field of Ollama's, each with its type and mea
         ["7m", 420_000],
         ["1h30m", 5_400_000],
         [90, 90_000],
-        [0.5, 500],
+        [90.5, 90_500],
         ["90", 90_000],
         [-1, -1],
         ["-1m", -1],

@@ -60,7 +60,7 @@ const CATALOGUE = {
 Deno.test("/api/pull has every field of Ollama's, each with its type and meaning", async () => {
   await using both = await servedHub();
   const { server, files, hub } = both;
-  hub.fault = ({ host }) => host === "cdn" ? { bytesPerSecond: 8 * MIB } : null;
+  hub.fault = ({ host }) => host === "cdn" ? { bytesPerSecond: 2 * MIB } : null;
   const pull = (fields: Record<string, unknown>) => askWell(server, ROUTE, fields);
   const first = await pull({ model: "hf.co/org/tiny" });
   const { sha256, sizeBytes } = files["tiny-Q4_K_M.gguf"];

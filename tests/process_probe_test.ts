@@ -27,6 +27,9 @@ import {
   WindowsProcessProbe,
 } from "../src/host/probes/windows_process_probe.ts";
 import { fileTree } from "./support/file_tree.ts";
+import { startWritten } from "./support/just_written.ts";
+import { until } from "./support/server_process.ts";
+import { endChild, PARENT_SCRIPT } from "./support/zombie.ts";
 
 const TOKEN = "00112233445566778899aabbccddeeff";
 const OTHER = "ffeeddccbbaa99887766554433221100";
@@ -182,7 +185,7 @@ Deno.test("readProcess() reads a program whose name looks like the file's own fo
   const program = join(tree.root, ") Z 1 (");
   await Deno.copyFile("/bin/sleep", program);
   const token = randomToken();
-  await using process = waiting(token, program);
+  await using process = await startWritten(() => waiting(token, program));
   const seen = await new LinuxProcessProbe().readProcess(process.pid);
   assert.ok(seen);
   assert.notEqual(seen.state, "Z");
@@ -192,20 +195,16 @@ Deno.test("readProcess() reads a program whose name looks like the file's own fo
 Deno.test("readProcess() says Z for a process that ended and waits for its parent", async () => {
   const probe = new LinuxProcessProbe();
   const token = randomToken();
-  // The shell becomes a program that never asks for its child.
-  await using parent = waiting(token, "/bin/sh", ["-c", "sleep 0 & echo $!; exec sleep 600"]);
+  await using parent = waiting(token, "/bin/sh", ["-c", PARENT_SCRIPT]);
   const lines = parent.child.stdout.values({ preventCancel: true });
   const pid = Number(new TextDecoder().decode((await lines.next()).value));
   await lines.return?.();
+  await endChild(pid, parent.pid);
   const boot = await probe.bootId();
-  const deadline = performance.now() + 5000;
-  let seen = await probe.readProcess(pid);
-  while (seen?.state !== "Z" && performance.now() < deadline) {
-    await new Promise((resolve) => setTimeout(resolve, 2));
-    seen = await probe.readProcess(pid);
-  }
-  assert.ok(seen);
-  assert.equal(seen.state, "Z");
+  const seen = await until(async () => {
+    const facts = await probe.readProcess(pid);
+    return facts?.state === "Z" && facts;
+  });
   assert.ok(!(await probe.findByToken(token)).includes(pid));
   const row = { pid, startTime: seen.startTime, boot, token };
   assert.equal(isSameProcess(row, { pid, boot, process: { ...seen, token } }), false);

@@ -19,6 +19,11 @@ export interface ProcessesOptions {
   log: Log;
   probe: ProcessProbe;
   tools: CageTools;
+  /**
+   * How long a process gets for its exit line before SIGTERM, and its output after its end; 500 if left
+   * out.
+   */
+  patienceMs?: number;
 }
 
 export interface StartOptions {
@@ -43,8 +48,8 @@ interface Child {
 
 /** By which llama-server ends at once, with code 0. */
 const EXIT_LINE = new TextEncoder().encode("cmd_router_to_child:exit\n");
-/** A process that neither reads its stdin nor its signals gets so long before it is killed. */
-const TERM_AFTER_MS = 500;
+/** Long enough for a process that reads its stdin, and for its output. */
+const PATIENCE_MS = 500;
 const LAST_WORD_MS = 100;
 /** A wrapper takes some 6 ms to make its process; after 200 looks its own number must do. */
 const LOOK_MS = 5;
@@ -54,11 +59,13 @@ const FREED_MS = 10_000;
 
 export class Processes implements AsyncDisposable {
   readonly #options: ProcessesOptions;
+  readonly #patienceMs: number;
   readonly #children = new Map<number, Child>();
   #closed = false;
 
   constructor(options: ProcessesOptions) {
     this.#options = options;
+    this.#patienceMs = options.patienceMs ?? PATIENCE_MS;
   }
 
   /** Starts a process under the server's number for it. Throws `load_failed` where the system refuses. */
@@ -93,7 +100,7 @@ export class Processes implements AsyncDisposable {
       signalGroup(process, "SIGKILL");
       // One that left the group may hold the pipes open: what it says is not waited for long.
       // In a cage nobody can: its output ends when the last of it has given back its memory.
-      const isRead = await within(output, wrapped ? FREED_MS : TERM_AFTER_MS);
+      const isRead = await within(output, wrapped ? FREED_MS : this.#patienceMs);
       // We ourselves may have stood still for so long: what already is in the pipe is its last word.
       if (isRead === null) await within(output, LAST_WORD_MS);
       lines.close();
@@ -130,7 +137,7 @@ export class Processes implements AsyncDisposable {
       // A wrapper would die of it and take the process along: that must get the signal itself.
       if (child.inner === null) signalProcess(child.process, "SIGTERM");
       else signalPid(child.inner, "SIGTERM");
-    }, TERM_AFTER_MS);
+    }, this.#patienceMs);
     const kill = setTimeout(() => signalGroup(child.process, "SIGKILL"), graceMs);
     try {
       await child.ended;

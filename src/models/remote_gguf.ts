@@ -26,7 +26,7 @@ const FIRST_OF_LATER_BYTES = 64 * 1024;
 const LARGEST_STEP_BYTES = 4 * 1024 ** 2;
 const AT_ONCE = 4;
 /** A header in memory that takes longer was made to take long. */
-const PARSE_MS = 500;
+const PARSE_MS = 2_000;
 
 /** Facts of a model in one file or in several. Throws `model_file_invalid` and what `read` throws. */
 export async function readRemoteFacts(files: readonly RemoteFile[]): Promise<GgufFacts> {

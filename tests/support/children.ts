@@ -21,15 +21,20 @@ export interface Child extends StartedProcess {
   said(beginning: string): Promise<string>;
 }
 
+export interface ChildrenOptions {
+  tools?: CageTools;
+  patienceMs?: number;
+}
+
 /** Stops whatever it started when it goes out of scope. */
 export class Children implements AsyncDisposable {
   readonly logged = logEntries();
   readonly processes: Processes;
   #lastId = 0;
 
-  constructor(tools: CageTools = findCageTools(Deno.build.os)) {
+  constructor({ tools = findCageTools(Deno.build.os), ...options }: ChildrenOptions = {}) {
     const probe = createProcessProbe();
-    this.processes = new Processes({ log: this.logged.log, probe, tools });
+    this.processes = new Processes({ log: this.logged.log, probe, tools, ...options });
   }
 
   /** Runs text of the shell. */

@@ -4,6 +4,7 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PrivateApt, unpackPackage } from "../../src/host/debian_packages.ts";
+import { startWritten } from "./just_written.ts";
 import { makeOwnFolder } from "./llama_server.ts";
 
 const KEYRINGS = ["debian-archive-keyring.gpg", "debian-archive-keyring.pgp"];
@@ -20,7 +21,11 @@ async function find(): Promise<string> {
   await makeOwnFolder(folder);
   const script = join(folder, "setpriv");
   if (await knowsLandlock(script)) return script;
-  // Files of other tests' processes at the same moment are left alone: the last rename wins.
+  // Other files' tests may want it at the same moment: they wait for the first.
+  using lock = await Deno.open(`${script}.lock`, { create: true, write: true });
+  await lock.lock(true);
+  if (await knowsLandlock(script)) return script;
+  // Of a fetch that was broken off something may be left.
   const work = await Deno.makeTempDir({ dir: folder, prefix: "root-" });
   const root = join(work, "root");
   const apt = join(work, "apt");
@@ -43,7 +48,7 @@ async function find(): Promise<string> {
     .find(({ name }) => /^ld-linux.*\.so\.\d+$/.test(name))!.name;
   const line =
     `exec "${libraries}/${loader}" --library-path "${libraries}" "${root}/usr/bin/setpriv"`;
-  const aside = `${script}.${crypto.randomUUID()}`;
+  const aside = join(work, "setpriv");
   Deno.writeTextFileSync(aside, `#!/bin/sh\n${line} "$@"\n`, { mode: 0o755 });
   Deno.renameSync(aside, script);
   if (!await knowsLandlock(script)) throw new Error("Debian's newest setpriv knows no Landlock");
@@ -52,9 +57,10 @@ async function find(): Promise<string> {
 
 async function knowsLandlock(program: string): Promise<boolean> {
   try {
-    const { stdout } = await new Deno.Command(program, { args: ["--help"] }).output();
-    const help = new TextDecoder().decode(stdout);
-    return help.includes("--landlock-access") && help.includes("--seccomp-filter");
+    const help = () => new Deno.Command(program, { args: ["--help"] }).output();
+    const { stdout } = await startWritten(help);
+    const text = new TextDecoder().decode(stdout);
+    return text.includes("--landlock-access") && text.includes("--seccomp-filter");
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;
     throw error;

@@ -27,13 +27,17 @@ const NEW_COLUMNS = COLUMNS.replaceAll(/\w+/g, (column) => `new.${column}`);
  */
 export function watchRegistry(home: string): RegistryWatch {
   const database = new DatabaseSync(join(home, "registry.db"), { timeout: 5_000 });
+  // All at once, and not waiting for the disk: the server waits 100 ms for somebody else's lock.
   database.exec(`
+    PRAGMA synchronous = OFF;
+    BEGIN IMMEDIATE;
     CREATE TABLE seen (${COLUMNS});
     CREATE TRIGGER seen_insert AFTER INSERT ON instances
       BEGIN INSERT INTO seen VALUES (${NEW_COLUMNS}); END;
     CREATE TRIGGER seen_update AFTER UPDATE ON instances
       BEGIN INSERT INTO seen VALUES (${NEW_COLUMNS}); END;
     INSERT INTO seen SELECT ${COLUMNS} FROM instances;
+    COMMIT;
   `);
   const now = database.prepare(`SELECT ${COLUMNS} FROM instances ORDER BY model_id`);
   const since = database.prepare(`SELECT * FROM seen WHERE model_id = ? ORDER BY rowid`);
