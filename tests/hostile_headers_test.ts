@@ -76,14 +76,19 @@ Deno.test("Mutated headers on the Hub give facts or a clear error, and nothing h
     log: createLog({ part: "hub", level: "error", write() {} }),
   });
   const info = await client.repo("org/m");
-  const headers = new HubHeaders(client);
   const models = groupHubFiles(info.files);
   assert.equal(models.length, Object.keys(files).length);
   let refused = 0;
   for (const model of models) {
-    const startMs = performance.now();
-    const error = await headers.factsOf(info, model).then(() => null, (error) => error);
-    const tookMs = performance.now() - startMs;
+    let error: unknown = null;
+    let tookMs = Infinity;
+    // A header that takes long does so each time; a busy computer does not.
+    for (let attempt = 0; attempt < 3 && tookMs > 500; attempt++) {
+      const headers = new HubHeaders(client);
+      const startMs = performance.now();
+      error = await headers.factsOf(info, model).then(() => null, (error) => error);
+      tookMs = Math.min(tookMs, performance.now() - startMs);
+    }
     assert.ok(tookMs < 1000, `${model.file}: ${tookMs} ms`);
     if (error === null) continue;
     assert.ok(error instanceof AppError, `${model.file}: ${error}`);

@@ -26,6 +26,8 @@ function statusBytes(name: "VmRSS" | "VmHWM"): number {
 
 /** Mutations between two looks at the memory. */
 const AT_ONCE = 100;
+/** What took longer is measured again. */
+const SLOW_MS = 500;
 
 class Reader {
   readonly report: HostileReport = {
@@ -75,7 +77,14 @@ class Reader {
       if (error instanceof AppError && error.code === "model_file_invalid") report.refused++;
       else report.failures.push(`${name}: ${error}`);
     }
-    const tookMs = performance.now() - startMs;
+    let tookMs = performance.now() - startMs;
+    // A header that takes long does so each time; a busy computer does not.
+    for (let again = 0; again < 2 && tookMs > SLOW_MS; again++) {
+      (globalThis as { gc?: () => void }).gc!();
+      const againMs = performance.now();
+      await attempt().catch(() => {});
+      tookMs = Math.min(tookMs, performance.now() - againMs);
+    }
     if (tookMs <= report.slowestMs) return;
     report.slowestMs = tookMs;
     report.slowest = name;
