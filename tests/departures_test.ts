@@ -53,7 +53,8 @@ Deno.test("Deno.serve does not tell of a client that leaves after a body of 2 kB
     const left = Promise.withResolvers<boolean>();
     signal.addEventListener("abort", () => left.resolve(true));
     client.leave();
-    const timer = setTimeout(() => left.resolve(false), 1_000);
+    // It is told at once where it is told; only a busy computer takes longer.
+    const timer = setTimeout(() => left.resolve(false), sizeBytes === 60 ? 10_000 : 1_000);
     told.set(sizeBytes, await left.promise);
     clearTimeout(timer);
     answer.resolve(new Response());
@@ -76,8 +77,8 @@ Deno.test("a client that leaves a stream stops its generation within 100 ms", as
 
 Deno.test("a client that leaves in prefill stops it within llama-server's second and one batch", async () => {
   await using heavy = await heavyServer();
-  const batchMs = await measureBatch(heavy);
-  ok(batchMs < 1_000, `a batch takes ${batchMs} ms`);
+  let batchMs = Infinity;
+  await atMost(1_000, async () => batchMs = await measureBatch(heavy));
   for (const post of [LONG_PROMPT, LONG_PROMPT_WHOLE]) {
     for (const sizeBytes of BODY_SIZES) {
       const limitMs = INSTANCE_POLL_MS + batchMs + NOTICE_MS;
@@ -104,31 +105,26 @@ Deno.test("a client that leaves an answer that is not streamed stops it within l
 Deno.test("a load that nobody waits for any more is given up and its process ends at once", async () => {
   await using server = await unloadedHeavyServer();
   for (const sizeBytes of BODY_SIZES) {
-    using client = await RawClient.posting(server.port, { ...COMPLETION, sizeBytes });
-    const { pid } = await until(() => modelProcesses(server.home)[0]);
-    // It stays in its load, however fast the machine is, and hears neither its stdin nor SIGTERM.
-    Deno.kill(pid, "SIGSTOP");
-    equal((await rowOf(server, "heavy")).state, "loading");
-    const leftMs = performance.now();
-    client.leave();
-    await until(() => !isAlive(pid));
-    const goneMs = performance.now() - leftMs;
-    ok(goneMs < NOTICE_MS, `gone after ${goneMs} ms with a body of ${sizeBytes} bytes`);
-    await until(async () => (await rowOf(server, "heavy")).state === "stopped");
-    await isCancelled(server);
+    await atMost(NOTICE_MS, async () => {
+      const { client, pid } = await stopInLoad(server, { ...COMPLETION, sizeBytes });
+      const leftMs = performance.now();
+      client.leave();
+      await until(() => !isAlive(pid));
+      const goneMs = performance.now() - leftMs;
+      await until(async () => (await rowOf(server, "heavy")).state === "stopped");
+      await isCancelled(server);
+      return goneMs;
+    });
   }
 });
 
 Deno.test("a load goes on as long as one client waits for it", async () => {
   await using server = await unloadedHeavyServer();
-  using stays = await RawClient.posting(server.port, {
-    ...COMPLETION,
-    body: { ...COMPLETION.body, max_tokens: 1 },
-  });
+  const short = { ...COMPLETION, body: { ...COMPLETION.body, max_tokens: 1 } };
+  const { client, pid } = await stopInLoad(server, short);
+  using stays = client;
   using leaves = await RawClient.posting(server.port, COMPLETION);
   await until(async () => (await rowOf(server, "heavy")).queued === 2);
-  const { pid } = await until(() => modelProcesses(server.home)[0]);
-  Deno.kill(pid, "SIGSTOP");
   leaves.leave();
   await until(async () => (await rowOf(server, "heavy")).queued === 1);
   Deno.kill(pid, "SIGCONT");
@@ -139,54 +135,63 @@ Deno.test("a load goes on as long as one client waits for it", async () => {
 Deno.test("a client that leaves the queue behind another request is out of it at once", async () => {
   await using heavy = await heavyServer();
   const { server, log } = heavy;
-  using answered = await RawClient.posting(server.port, STREAM);
-  const task = await log.begun(0);
-  // Some wait in the process, the rest in the gateway.
-  const ahead = await Promise.all([1, 2].map(() => RawClient.posting(server.port, COMPLETION)));
-  await until(async () => (await rowOf(server, "heavy")).leases === 3);
+  let full: FullInstance | null = await fillInstance(heavy);
   for (const sizeBytes of BODY_SIZES) {
     for (const post of [COMPLETION, STREAM]) {
-      using client = await RawClient.posting(server.port, { ...post, sizeBytes });
-      await until(async () => (await rowOf(server, "heavy")).queued === 1);
-      const leftMs = performance.now();
-      client.leave();
-      await until(async () => (await rowOf(server, "heavy")).queued === 0);
-      const outMs = performance.now() - leftMs;
-      ok(outMs < NOTICE_MS, `out after ${outMs} ms with a body of ${sizeBytes} bytes`);
-      await isCancelled(server);
+      await atMost(NOTICE_MS, async () => {
+        using client = await RawClient.posting(server.port, { ...post, sizeBytes });
+        await until(async () => (await rowOf(server, "heavy")).queued === 1);
+        const leftMs = performance.now();
+        client.leave();
+        await until(async () => (await rowOf(server, "heavy")).queued === 0);
+        const outMs = performance.now() - leftMs;
+        await isCancelled(server);
+        return outMs;
+      });
     }
   }
-  for (const client of ahead) client.leave();
-  await until(async () => (await rowOf(server, "heavy")).leases === 1);
   // What waited in the process for nobody does not hold up who comes next for long.
-  answered.leave();
-  await log.stopped(task);
-  const freeMs = performance.now();
-  const next = await server.post("/v1/completions", { ...COMPLETION.body, max_tokens: 1 });
-  await next.body?.cancel();
-  equal(next.status, 200);
-  const waitedMs = performance.now() - freeMs;
-  ok(waitedMs < 2 * INSTANCE_POLL_MS + NOTICE_MS, `the next answer took ${waitedMs} ms`);
+  await atMost(2 * INSTANCE_POLL_MS + NOTICE_MS, async () => {
+    const { answered, task, ahead } = full ?? await fillInstance(heavy);
+    full = null;
+    for (const client of ahead) client.leave();
+    await until(async () => (await rowOf(server, "heavy")).leases === 1);
+    answered.leave();
+    await log.stopped(task);
+    const freeMs = performance.now();
+    const next = await server.post("/v1/completions", { ...COMPLETION.body, max_tokens: 1 });
+    await next.body?.cancel();
+    equal(next.status, 200);
+    return performance.now() - freeMs;
+  });
 });
 
 Deno.test("beside another stream a client that leaves frees its slot if it was streamed, else when the stream ends", async () => {
   await using heavy = await heavyServer({ parallel: 4 });
   const { server, log } = heavy;
-  using stays = await RawClient.posting(server.port, STREAM);
-  const staying = await log.begun(0);
-  await atMost(200, () => leave(heavy, { post: STREAM, answered: true }));
+  await atMost(200, async () => {
+    const from = log.length;
+    using _stays = await RawClient.posting(server.port, STREAM);
+    await log.begun(from);
+    return await leave(heavy, { post: STREAM, answered: true });
+  });
 
   // llama-server begins its second anew with each word of the other stream and never looks.
-  const from = log.length;
-  using leaves = await RawClient.posting(server.port, { ...COMPLETION, sizeBytes: 2_000 });
-  const leaving = await log.begun(from);
-  leaves.leave();
-  await until(async () => (await rowOf(server, "heavy")).leases === 1);
-  await isCancelled(server);
-  stays.leave();
-  const streamEnd = await log.stopped(staying);
-  const afterMs = (await log.stopped(leaving)).atMs - streamEnd.atMs;
-  ok(afterMs < INSTANCE_POLL_MS + NOTICE_MS, `the slot was free ${afterMs} ms after the stream`);
+  await atMost(INSTANCE_POLL_MS + NOTICE_MS, async () => {
+    await until(async () => (await rowOf(server, "heavy")).leases === 0);
+    const before = log.length;
+    using stays = await RawClient.posting(server.port, STREAM);
+    const staying = await log.begun(before);
+    const from = log.length;
+    using leaves = await RawClient.posting(server.port, { ...COMPLETION, sizeBytes: 2_000 });
+    const leaving = await log.begun(from);
+    leaves.leave();
+    await until(async () => (await rowOf(server, "heavy")).leases === 1);
+    await isCancelled(server);
+    stays.leave();
+    const streamEnd = await log.stopped(staying);
+    return (await log.stopped(leaving)).atMs - streamEnd.atMs;
+  });
 });
 
 Deno.test("X-Conversation-Id does not keep a generation going for a client that left", async () => {
@@ -199,6 +204,23 @@ interface Leaving {
   post: RawPost;
   /** Leaves when the answer has begun; else as soon as a slot works on it. */
   answered?: boolean;
+}
+
+interface FullInstance {
+  /** Has the slot, for the task of this number. */
+  answered: RawClient;
+  task: string;
+  /** Wait in the process: who comes after them waits in the gateway. */
+  ahead: RawClient[];
+}
+
+async function fillInstance({ server, log }: HeavyServer): Promise<FullInstance> {
+  const from = log.length;
+  const answered = await RawClient.posting(server.port, STREAM);
+  const task = await log.begun(from);
+  const ahead = await Promise.all([1, 2].map(() => RawClient.posting(server.port, COMPLETION)));
+  await until(async () => (await rowOf(server, "heavy")).leases === 3);
+  return { answered, task, ahead };
 }
 
 /** Milliseconds from a client's leaving to the end of the work on its request. */
@@ -223,6 +245,31 @@ async function atMost(limitMs: number, measure: () => Promise<number>): Promise<
   ok(false, `${measured.join(", ")} ms, and ${limitMs} are allowed`);
 }
 
+/**
+ * A client that waits for a load, and the process, which stays in its load however quick the machine
+ * is: it is stopped, and hears neither its stdin nor SIGTERM.
+ */
+async function stopInLoad(
+  server: ServerProcess,
+  post: RawPost,
+): Promise<{ client: RawClient; pid: number }> {
+  for (let tries = 1;; tries++) {
+    const client = await RawClient.posting(server.port, post);
+    const { pid } = await until(() => modelProcesses(server.home)[0]);
+    Deno.kill(pid, "SIGSTOP");
+    // It may have said just before that it is ready.
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const { state } = await rowOf(server, "heavy");
+    if (state === "loading") return { client, pid };
+    client.leave();
+    Deno.kill(pid, "SIGCONT");
+    ok(tries < 5, `the load was over ${tries} times before it could be stopped: ${state}`);
+    const unloaded = await server.post("/admin/models/heavy/unload", {});
+    equal(unloaded.status, 200, await unloaded.text());
+    await until(async () => (await rowOf(server, "heavy")).state === "stopped");
+  }
+}
+
 /** The request that ended last did so because its client left. */
 async function isCancelled(server: ServerProcess): Promise<void> {
   const row = await until(async () => {
@@ -236,12 +283,13 @@ async function isCancelled(server: ServerProcess): Promise<void> {
 async function measureBatch({ server, log }: HeavyServer): Promise<number> {
   const { command } = await server.json<{ command: string[] }>("/admin/models/heavy/command");
   const batchTokens = Number(command[command.indexOf("-b") + 1]);
+  const from = log.length;
   const answer = await server.post("/v1/completions", {
     model: "heavy",
     prompt: "x ".repeat(200),
     max_tokens: 1,
   });
   const { timings } = await answer.json();
-  await log.stopped(await log.begun(0));
+  await log.stopped(await log.begun(from));
   return batchTokens * timings.prompt_ms / timings.prompt_n;
 }
