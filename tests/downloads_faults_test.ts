@@ -160,20 +160,23 @@ Deno.test("resume() ends a wait at once", async () => {
 });
 
 Deno.test("A link that has expired is replaced by asking the Hub again", async () => {
-  await using hub = await TestHub.start();
-  const content = seededContent(1, 40 * MIB);
-  // Not by the clock: every link ends with the first range that came by it as a whole.
-  const isUsedUp = ({ query }: HubRequest) =>
-    hub.cdnRequests.some((earlier) =>
-      earlier.end === "whole" && earlier.query.get("Signature") === query.get("Signature")
-    );
-  order(hub, { content, cdn: (request) => isUsedUp(request) ? { status: 403 } : null });
-  await using home = await DownloadHome.open(hub);
-  await home.reach(home.add(FILE).id, "done");
-  assertFetchedOnce(home, hub, content);
-  assert.ok(hub.cdnRequests.some(({ status }) => status === 403));
-  // Nobody is told: nothing went wrong.
-  assert.deepEqual(reasons(home), []);
+  // Beside another connection a failure is not told; alone every one is.
+  for (const connections of [1, 2]) {
+    await using hub = await TestHub.start();
+    const content = seededContent(1, 40 * MIB);
+    // Not by the clock: every link ends with the first range that came by it as a whole.
+    const isUsedUp = ({ query }: HubRequest) =>
+      hub.cdnRequests.some((earlier) =>
+        earlier.end === "whole" && earlier.query.get("Signature") === query.get("Signature")
+      );
+    order(hub, { content, cdn: (request) => isUsedUp(request) ? { status: 403 } : null });
+    await using home = await DownloadHome.open(hub, { connections });
+    await home.reach(home.add(FILE).id, "done");
+    assertFetchedOnce(home, hub, content);
+    assert.ok(hub.cdnRequests.some(({ status }) => status === 403));
+    // Nobody is told: nothing went wrong.
+    assert.deepEqual(reasons(home), []);
+  }
 });
 
 Deno.test("A file of another size at the second host is not written, and the right one is fetched", async () => {
