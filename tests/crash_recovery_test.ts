@@ -66,8 +66,11 @@ Deno.test(`kill -9 of the gateway at ${TRIES} random moments leaves no process a
       },
     });
     const left = last;
-    await until(() => left.every((pid) => !isAlive(pid)), 3_000);
-    assert.deepEqual(startedWith(sockets), [], `round ${round}`);
+    // What was about to start when the gateway died may show itself only now.
+    await until(() => left.every((pid) => !isAlive(pid)) && startedWith(sockets).length === 0)
+      .catch((cause) => {
+        throw new Error(`Round ${round}: ${startedWith(sockets)} of ${left}`, { cause });
+      });
     if (round === TRIES) {
       await generate(server);
       break;
@@ -159,7 +162,7 @@ Deno.test("A start stops what an earlier life left: by its pid, and by its token
   assert.equal((await unborn.status).signal, "SIGKILL");
   assert.ok(isAlive(stranger.pid));
   await settled(server);
-  assert.equal(server.stderr.match(/is stopped/g)?.length, 2);
+  await until(() => server.stderr.match(/is stopped/g)?.length === 2);
 });
 
 function writeRows(home: string, rows: LeftoverProcess[]): void {
@@ -174,7 +177,7 @@ async function settled(server: ServerProcess): Promise<void> {
     using database = new DatabaseSync(path, { readOnly: true });
     return database.prepare("SELECT * FROM instances WHERE token IS NOT NULL").all();
   };
-  await until(() => unrighted().length === 0, 5_000).catch((error) => {
+  await until(() => unrighted().length === 0, 30_000).catch((error) => {
     throw new Error(`${JSON.stringify(unrighted()).slice(0, 300)}\n${server.stderr}`, {
       cause: error,
     });

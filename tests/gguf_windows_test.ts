@@ -10,6 +10,18 @@ import { ggufFile, ggufRefusal, helloBytes } from "./support/gguf_files.ts";
 import { put } from "./support/other_programs.ts";
 import { tempDir } from "./support/temp_dir.ts";
 
+/** Again where the computer was too busy: both give up after a time. */
+async function unhurried<T>(read: () => Promise<T>): Promise<T> {
+  for (let tries = 1;; tries++) {
+    try {
+      return await read();
+    } catch (error) {
+      const isLate = error instanceof AppError && error.values["reason"] === "too_slow";
+      if (!isLate || tries === 3) throw error;
+    }
+  }
+}
+
 Deno.test("readGgufPatiently() reads what readGgufFacts() reads, of headers of any size", async () => {
   await using dir = await tempDir();
   const words = (count: number) =>
@@ -29,7 +41,11 @@ Deno.test("readGgufPatiently() reads what readGgufFacts() reads, of headers of a
   };
   for (const [name, bytes] of Object.entries(files)) {
     const path = put(join(dir.path, `${name}.gguf`), bytes);
-    assert.deepEqual(await readGgufPatiently(path), await readGgufFacts(path), name);
+    assert.deepEqual(
+      await unhurried(() => readGgufPatiently(path)),
+      await unhurried(() => readGgufFacts(path)),
+      name,
+    );
   }
 });
 
@@ -39,7 +55,7 @@ Deno.test("readGgufPatiently() refuses what readGgufFacts() refuses, with the sa
   const whole = helloBytes();
   async function outcome(read: (path: string) => Promise<GgufFacts>): Promise<unknown> {
     try {
-      return await read(path);
+      return await unhurried(() => read(path));
     } catch (error) {
       assert.ok(error instanceof AppError, String(error));
       return error.toData();
@@ -77,6 +93,6 @@ Deno.test("readGgufPatiently() opens no pipe, folder or link, and gives up in ti
     join(dir.path, "large.gguf"),
     ggufFile({ "tokenizer.ggml.tokens": { strings } }),
   );
-  assert.equal((await readGgufPatiently(large)).vocabSize, 30_000);
+  assert.equal((await unhurried(() => readGgufPatiently(large))).vocabSize, 30_000);
   await assert.rejects(() => readGgufPatiently(large, { patienceMs: 0 }), ggufRefusal("too_slow"));
 });

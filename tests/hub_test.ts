@@ -237,10 +237,11 @@ Deno.test("Each refusal of the Hub is its own error, with the next step", async 
 Deno.test("A Hub that cannot be reached, is silent, breaks off or talks nonsense is told as such", async () => {
   await using hub = await TestHub.start();
   hub.add("org/m", { files: { "a.gguf": textContent("x") } });
-  using client = clientOf(hub, { connectMs: 200 });
+  using hasty = clientOf(hub, { connectMs: 200 });
   hub.fault = () => ({ delayMs: 60_000 });
-  const silent = await failure(client.repo("org/m"), "hub_unreachable", /does not answer/);
+  const silent = await failure(hasty.repo("org/m"), "hub_unreachable", /does not answer/);
   assert.equal(silent.values["reason"], "no_answer");
+  using client = clientOf(hub);
   hub.fault = () => ({ refuse: true });
   await failure(client.repo("org/m"), "hub_unreachable", /connection broke/);
   hub.fault = () => ({ cutAfterBytes: 20 });

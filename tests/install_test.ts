@@ -7,6 +7,7 @@ import type { InstallSource } from "../src/host/install_source.ts";
 import { clearLeftovers } from "../src/host/runtime_home.ts";
 import { RuntimeKeeper } from "../src/host/runtime_keeper.ts";
 import { tarGz, zip } from "./support/archive_writer.ts";
+import { findInProcess } from "./support/find_once.ts";
 import { realBuildArchive } from "./support/real_build.ts";
 import { archive, CPU, GPU, InstallCase as Case, INSTALLED } from "./support/install_case.ts";
 import { ReleaseApi, sha256 } from "./support/release_api.ts";
@@ -86,13 +87,12 @@ Deno.test("findOrInstallRuntime() passes over builds that are old or broken and 
 Deno.test("findOrInstallRuntime() never runs a program of the working folder", async () => {
   await using t = await Case.open();
   await t.server("llama-server");
-  const before = Deno.cwd();
-  Deno.chdir(t.at());
-  try {
-    await refusal(t.find({ path: ["", ".", "./", "bin/.."].join(delimiter) }));
-  } finally {
-    Deno.chdir(before);
-  }
+  const options = { runtimeHome: t.home, source: "none", cwd: t.at() } as const;
+  const path = ["", ".", "./", "bin/.."].join(delimiter);
+  assert.equal((await findInProcess({ ...options, path })).code, "runtime_missing");
+  // By its whole name it would do.
+  const named = await findInProcess({ ...options, path: t.at() });
+  assert.equal(named.path, t.at("llama-server"), named.message!);
 });
 
 Deno.test("githubSource() installs the pinned build and writes down where it came from", async () => {

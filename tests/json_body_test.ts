@@ -43,6 +43,17 @@ function chunked(...chunks: string[]): string {
   return chunks.map((chunk) => `${chunk.length.toString(16)}\r\n${chunk}\r\n`).join("");
 }
 
+async function answerOn(connection: Deno.Conn): Promise<string> {
+  const answer = new Uint8Array(1_000);
+  const length = await connection.read(answer);
+  return new TextDecoder().decode(answer.subarray(0, length ?? 0));
+}
+
+/** Nothing runs on this thread meanwhile. */
+function standStill(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}
+
 Deno.test("readBody() reads what fits, in one piece, in chunks, and nothing", async () => {
   await using server = bodyServer();
   const table: [text: string, bytes: number][] = [
@@ -80,7 +91,7 @@ Deno.test("readBody() counts a body of unknown size and stops at the limit", asy
 });
 
 Deno.test("readBody() gives up a body that stalls, and not one that is slow", async () => {
-  await using server = bodyServer(300);
+  await using server = bodyServer(2_000);
   const stalled = await rawRequest(server.port, `${HEAD}Content-Length: 10\r\n\r\nhal`);
   assert.equal(stalled.status, 408);
   assert.equal(JSON.parse(stalled.body).error.code, "body_stalled");
@@ -89,12 +100,21 @@ Deno.test("readBody() gives up a body that stalls, and not one that is slow", as
   await slow.write(new TextEncoder().encode(`${HEAD}Content-Length: 8\r\n\r\n`));
   for (let sent = 0; sent < 8; sent++) {
     // Together more than the allowed silence: the clock starts again with every byte.
-    await new Promise((resolve) => setTimeout(resolve, 60));
+    await new Promise((resolve) => setTimeout(resolve, 300));
     await slow.write(new TextEncoder().encode("x"));
   }
-  const answer = new Uint8Array(1_000);
-  const length = await slow.read(answer);
-  assert.match(new TextDecoder().decode(answer.subarray(0, length ?? 0)), /8 bytes/);
+  assert.match(await answerOn(slow), /8 bytes/);
+});
+
+Deno.test("readBody() gives up no body because this process itself stood still", async () => {
+  await using server = bodyServer(1_000);
+  using client = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
+  await client.write(new TextEncoder().encode(`${HEAD}Content-Length: 2\r\n\r\nx`));
+  // It is being read.
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  standStill(1_500);
+  await client.write(new TextEncoder().encode("x"));
+  assert.match(await answerOn(client), /2 bytes/);
 });
 
 Deno.test("readBody() says `cancelled` where the client leaves in the middle", async () => {

@@ -23,11 +23,13 @@ Deno.test("keep_alive of a request, of a model, and the default decide how long 
   const forever = await rowOf(server, "a");
   deepEqual([forever.expires_at, forever.keep_alive_ms], [null, -1]);
 
-  const { pid } = await answerOf(server, "load", { keep_alive: "1s" });
-  const deadlineMs = Date.parse((await rowOf(server, "a")).expires_at!);
-  ok(deadlineMs <= Date.now() + 1_000);
+  const askedMs = Date.now();
+  const { pid, expires_at } = await answerOf(server, "load", { keep_alive: "2s" });
+  const deadlineMs = Date.parse(expires_at!);
+  ok(deadlineMs >= askedMs + 1_950 && deadlineMs <= Date.now() + 2_000, expires_at!);
   await until(() => !isAlive(pid!));
-  ok(Math.abs(Date.now() - deadlineMs) < 1_000, `${Date.now() - deadlineMs} ms`);
+  const lateMs = Date.now() - deadlineMs;
+  ok(lateMs > -50 && lateMs < 30_000, `${lateMs} ms`);
 
   await putSettings(server, { keep_alive: "1h" });
   await chat(server, "a");
@@ -49,7 +51,7 @@ Deno.test("a pinned model stays; without its pin it goes after its keep-alive", 
   ok(isAlive(pid!));
   const { pinned, expires_at: deadline } = await answerOf(server, "unpin");
   deepEqual([pinned, deadline === null], [false, false]);
-  await until(() => !isAlive(pid!), 1_300);
+  await until(() => !isAlive(pid!));
 });
 
 Deno.test("models to preload are loaded at the first start, whatever is wrong with one", async () => {

@@ -130,12 +130,13 @@ Deno.test("probeRuntime() runs the program with nothing of our environment, in i
   await using folder = await TempFolder.make();
   const path = join(folder.path, "llama-server");
   const seen = join(folder.path, "seen");
-  Deno.env.set("LLAMA_ARG_TOOLS", "all");
+  // No llama-server that another test starts from this process minds this one.
+  Deno.env.set("LLAMA_ARG_FOR_NOBODY", "all");
   try {
     await writeScriptServer(path, { first: `/usr/bin/env > '${seen}'; pwd >> '${seen}'` });
     await probeRuntime(path, { runtimeHome: null, environment: { SystemRoot: "C:\\Windows" } });
   } finally {
-    Deno.env.delete("LLAMA_ARG_TOOLS");
+    Deno.env.delete("LLAMA_ARG_FOR_NOBODY");
   }
   const lines = (await Deno.readTextFile(seen)).trim().split("\n");
   assert.equal(lines.at(-1), folder.path);

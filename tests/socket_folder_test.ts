@@ -7,24 +7,35 @@ import { failure } from "./support/failure.ts";
 import { instancesWith } from "./support/instance_processes.ts";
 import { tempDir } from "./support/temp_dir.ts";
 
-function prepare(base: string, home = "/home/u/.zombie_model") {
-  return prepareSocketFolder({ runtimeDir: null, tmpDir: base, home, platform: "linux" });
+function optionsOf(base: string, home = "/home/u/.zombie_model") {
+  return { runtimeDir: null, tmpDir: base, home, platform: "linux" };
+}
+
+function prepare(base: string, home?: string) {
+  return prepareSocketFolder(optionsOf(base, home));
+}
+
+async function prepareWithOpenMask(base: string): Promise<string> {
+  const program = new URL("support/open_umask.ts", import.meta.url).href;
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-prompt", "--quiet", program, JSON.stringify(optionsOf(base))],
+    env: { NO_COLOR: "1" },
+    stdin: "null",
+  }).output();
+  assert.equal(code, 0, new TextDecoder().decode(stderr));
+  return new TextDecoder().decode(stdout);
 }
 
 Deno.test("prepareSocketFolder() makes a folder that nobody else can enter, one for each home", async () => {
   await using dir = await tempDir();
-  const before = Deno.umask(0);
-  try {
-    const { dir: path, places } = prepare(dir.path);
-    assert.equal(Deno.lstatSync(path).mode! & 0o777, 0o700);
-    assert.equal(places.length, 64);
-    assert.deepEqual(places[0], { socketPath: join(path, "00.sock") });
-    assert.deepEqual(places[63], { socketPath: join(path, "63.sock") });
-    assert.equal(prepare(dir.path).dir, path);
-    assert.notEqual(prepare(dir.path, "/home/u/other").dir, path);
-  } finally {
-    Deno.umask(before);
-  }
+  const path = await prepareWithOpenMask(dir.path);
+  assert.equal(Deno.lstatSync(path).mode! & 0o777, 0o700);
+  const { dir: again, places } = prepare(dir.path);
+  assert.equal(again, path);
+  assert.equal(places.length, 64);
+  assert.deepEqual(places[0], { socketPath: join(path, "00.sock") });
+  assert.deepEqual(places[63], { socketPath: join(path, "63.sock") });
+  assert.notEqual(prepare(dir.path, "/home/u/other").dir, path);
 });
 
 Deno.test("prepareSocketFolder() closes its own folder again, and removes sockets alone", async () => {

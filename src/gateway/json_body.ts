@@ -2,6 +2,7 @@
 // dialect's.
 
 import { AppError } from "../errors.ts";
+import { StallTimer } from "../stall_timer.ts";
 import { findJsonError } from "./json_error.ts";
 
 export type JsonObject = Record<string, unknown>;
@@ -26,13 +27,18 @@ export async function readBody(
   if (Number(headers.get("content-length") ?? 0) > limitBytes) throw tooLarge(limitBytes);
   if (body === null) return EMPTY;
   const reader = body.getReader();
-  const stall = new Stall(
-    options.stallMs ?? BODY_STALL_MS,
-    (error) => void reader.cancel(error).catch(() => {}),
-  );
+  const stallMs = options.stallMs ?? BODY_STALL_MS;
+  let stall: AppError | null = null;
+  using timer = new StallTimer(stallMs, () => {
+    stall = stalled(stallMs);
+    // It ends the read that is waited for.
+    void reader.cancel(stall).catch(() => {});
+  });
   try {
+    timer.begin();
     const first = await reader.read();
-    if (first.done) return stall.error === null ? EMPTY : stall.raise();
+    if (stall !== null) throw stall;
+    if (first.done) return EMPTY;
     // Nearly every body is one chunk.
     const chunks = [first.value];
     let sizeBytes = first.value.length;
@@ -41,22 +47,20 @@ export async function readBody(
         void reader.cancel().catch(() => {});
         throw tooLarge(limitBytes);
       }
-      stall.progress();
+      timer.begin();
       const { done, value } = await reader.read();
       if (done) break;
       chunks.push(value);
       sizeBytes += value.length;
     }
-    if (stall.error !== null) stall.raise();
+    if (stall !== null) throw stall;
     return chunks.length === 1 ? chunks[0]! : concatenate(chunks, sizeBytes);
   } catch (error) {
-    if (stall.error !== null) stall.raise();
+    if (stall !== null) throw stall;
     if (error instanceof AppError) throw error;
     throw new AppError("cancelled", "The client left before its request was complete", {
       cause: error,
     });
-  } finally {
-    stall.end();
   }
 }
 
@@ -102,50 +106,6 @@ function parse(bytes: Uint8Array): unknown {
   }
 }
 
-/** One timer for a whole body: its deadline moves, the timer only when it fires. */
-class Stall {
-  readonly #stallMs: number;
-  readonly #onStalled: (error: AppError) => void;
-  #deadlineMs: number;
-  #timer: ReturnType<typeof setTimeout>;
-  error: AppError | null = null;
-
-  constructor(stallMs: number, onStalled: (error: AppError) => void) {
-    this.#stallMs = stallMs;
-    this.#onStalled = onStalled;
-    this.#deadlineMs = performance.now() + stallMs;
-    this.#timer = setTimeout(() => this.#check(), stallMs);
-  }
-
-  progress(): void {
-    this.#deadlineMs = performance.now() + this.#stallMs;
-  }
-
-  end(): void {
-    clearTimeout(this.#timer);
-  }
-
-  raise(): never {
-    throw this.error;
-  }
-
-  #check(): void {
-    const leftMs = this.#deadlineMs - performance.now();
-    // A timer may fire a fraction of a millisecond early.
-    if (leftMs > 1) {
-      this.#timer = setTimeout(() => this.#check(), leftMs);
-      return;
-    }
-    const seconds = this.#stallMs / 1_000;
-    this.error = new AppError(
-      "body_stalled",
-      `Cannot read the body: nothing more of it came for ${seconds} seconds. Send it again`,
-      { values: { seconds } },
-    );
-    this.#onStalled(this.error);
-  }
-}
-
 function concatenate(chunks: Uint8Array[], sizeBytes: number): Uint8Array<ArrayBuffer> {
   const whole = new Uint8Array(sizeBytes);
   let offset = 0;
@@ -154,6 +114,15 @@ function concatenate(chunks: Uint8Array[], sizeBytes: number): Uint8Array<ArrayB
     offset += chunk.length;
   }
   return whole;
+}
+
+function stalled(stallMs: number): AppError {
+  const seconds = stallMs / 1_000;
+  return new AppError(
+    "body_stalled",
+    `Cannot read the body: nothing more of it came for ${seconds} seconds. Send it again`,
+    { values: { seconds } },
+  );
 }
 
 function tooLarge(limitBytes: number): AppError {

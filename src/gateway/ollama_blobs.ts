@@ -4,6 +4,7 @@
 import { type Context, Hono } from "@hono/hono";
 import { AppError } from "../errors.ts";
 import type { BlobStore } from "../models/blob_store.ts";
+import { StallTimer } from "../stall_timer.ts";
 import type { GatewayEnv } from "./gateway_env.ts";
 import { BODY_STALL_MS } from "./json_body.ts";
 import type { Parts } from "./parts.ts";
@@ -48,25 +49,24 @@ async function* chunksOf({ body }: Request): AsyncIterable<Uint8Array> {
   if (body === null) return;
   const reader = body.getReader();
   let stalled = false;
-  let deadlineMs = performance.now() + BODY_STALL_MS;
-  // One for the whole body: with a timer for each chunk they would be what takes the time.
-  const timer = setInterval(() => {
-    if (performance.now() < deadlineMs) return;
+  using timer = new StallTimer(BODY_STALL_MS, () => {
     stalled = true;
+    // It ends the read that is waited for.
     void reader.cancel().catch(() => {});
-  }, BODY_STALL_MS / 10);
+  });
   try {
     for (;;) {
+      timer.begin();
       const { done, value } = await reader.read().catch((cause) => {
         throw new AppError("cancelled", "The client left before its file was complete", { cause });
       });
       if (stalled) throw new AppError("body_stalled", "Cannot read the file: nothing more came");
       if (done) return;
+      // The disk may take its time.
+      timer.pause();
       yield value;
-      deadlineMs = performance.now() + BODY_STALL_MS;
     }
   } finally {
-    clearInterval(timer);
     void reader.cancel().catch(() => {});
   }
 }

@@ -1,26 +1,19 @@
-// Ends a wait for the network that lasts too long. Waits for the disk or for the speed limit are none,
-// nor is time in which this process itself did not run.
+// Ends a wait for the network that lasts too long. Waits for the disk or for the speed limit are none.
 
 import { untilAborted } from "../abort.ts";
 import { AppError } from "../errors.ts";
-
-/** Looks in one stall time: a computer that slept, or was busy, has missed all but one of them. */
-const LOOKS = 10;
+import { StallTimer } from "../stall_timer.ts";
 
 export class StallWatch implements Disposable {
-  readonly #stallMs: number;
   readonly #controller = new AbortController();
   readonly #outer: AbortSignal;
-  readonly #timer: ReturnType<typeof setInterval>;
+  readonly #timer: StallTimer;
   readonly #onOuter = () => this.#controller.abort(this.#outer.reason);
-  /** Looks since the present wait began; null while nothing is waited for. */
-  #looks: number | null = null;
 
   /** `outer` ends the waits as well, for its own reason. */
   constructor(stallMs: number, outer: AbortSignal) {
-    this.#stallMs = stallMs;
     this.#outer = outer;
-    this.#timer = setInterval(() => this.#look(), stallMs / LOOKS);
+    this.#timer = new StallTimer(stallMs, () => this.#controller.abort(stalled(stallMs)));
     if (outer.aborted) this.#onOuter();
     else outer.addEventListener("abort", this.#onOuter);
   }
@@ -32,28 +25,25 @@ export class StallWatch implements Disposable {
 
   /** Rejects with the signal's reason when it fires, whatever becomes of `wait`. */
   async during<T>(wait: Promise<T>): Promise<T> {
-    this.#looks = 0;
+    this.#timer.begin();
     try {
       return await untilAborted(wait, this.signal);
     } finally {
-      this.#looks = null;
+      this.#timer.pause();
     }
   }
 
   [Symbol.dispose](): void {
-    clearInterval(this.#timer);
+    this.#timer[Symbol.dispose]();
     this.#outer.removeEventListener("abort", this.#onOuter);
   }
+}
 
-  #look(): void {
-    if (this.#looks === null || this.#looks++ < LOOKS) return;
-    const seconds = this.#stallMs / 1_000;
-    this.#controller.abort(
-      new AppError(
-        "download_stalled",
-        `Cannot go on with the download: nothing came for ${seconds} seconds. It is tried again by itself`,
-        { values: { seconds } },
-      ),
-    );
-  }
+function stalled(stallMs: number): AppError {
+  const seconds = stallMs / 1_000;
+  return new AppError(
+    "download_stalled",
+    `Cannot go on with the download: nothing came for ${seconds} seconds. It is tried again by itself`,
+    { values: { seconds } },
+  );
 }

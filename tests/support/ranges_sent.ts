@@ -16,6 +16,11 @@ export function rangesSent(hub: TestHub, file: string, from = 0): SentRange[] {
     .map(({ sentFrom, sentBytes }) => ({ start: sentFrom, end: sentFrom + sentBytes }));
 }
 
+/** All bytes of the answers to these requests. */
+export function bytesSent(hub: TestHub, file: string, from = 0): number {
+  return rangesSent(hub, file, from).reduce((sum, { start, end }) => sum + end - start, 0);
+}
+
 /** Bytes that were sent more than once, each counted as often as it was too many. */
 export function bytesSentTwice(ranges: readonly SentRange[]): number {
   const sent = ranges.reduce((sum, { start, end }) => sum + end - start, 0);

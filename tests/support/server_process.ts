@@ -150,10 +150,13 @@ async function stop(
   await dir[Symbol.asyncDispose]();
 }
 
-/** Waits until the condition holds, asking again as fast as it answers; throws after the time. */
+/**
+ * Waits until the condition holds, asking again as fast as it answers; throws after the time, which
+ * only ends a test that would hang. Shorter than what ends by itself: the `sleep 60` of some tests.
+ */
 export async function until<T>(
   condition: () => Promise<T | false | null | undefined> | T | false | null | undefined,
-  timeoutMs = 10_000,
+  timeoutMs = 30_000,
 ): Promise<T> {
   const endMs = performance.now() + timeoutMs;
   for (;;) {
