@@ -18,7 +18,7 @@ Deno.test("A browser that hangs is named, not believed, and keeps what it has", 
   const yesterday = new Date(Date.now() - 86_400_000);
   await Deno.utime(note, yesterday, yesterday);
   Deno.kill(pid, "SIGSTOP");
-  const before = user.processes().sort();
+  const before = user.programs();
   const hung = await user.zombiecoder("app");
   assert.deepEqual(hung, {
     code: 1,
@@ -27,7 +27,7 @@ Deno.test("A browser that hangs is named, not believed, and keeps what it has", 
       `End its process ${pid} and try again\n`,
   });
   // Who waited for it is gone, and it is not.
-  await until(() => user.processes().every((each) => before.includes(each)), WAIT_MS);
+  await until(() => user.programs().every((each) => before.includes(each)), WAIT_MS);
   Deno.kill(pid, "SIGCONT");
   const front = await user.zombiecoder("app");
   assert.deepEqual([front.code, front.stdout], [

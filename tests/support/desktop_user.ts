@@ -30,6 +30,8 @@ export interface DesktopUser extends AsyncDisposable {
   close(page: ShownPage): Promise<void>;
   /** All that was started in this user's name and lives, but for what asks. */
   processes(): number[];
+  /** Those of them that are no helpers of a browser, which begins and ends them as it likes. */
+  programs(): number[];
 }
 
 /** Everything that carries it was started, by whomever, for this user. */
@@ -99,6 +101,7 @@ export async function desktopUser(name: string): Promise<DesktopUser> {
     openElsewhere: () => tell("new?data:text/html,<title>Elsewhere</title>"),
     close: ({ id }) => tell(`close/${id}`),
     processes,
+    programs: () => processes().filter((pid) => !argumentsOf(pid).includes("--type=")),
     [Symbol.asyncDispose]: () => rest.disposeAsync(),
   };
 }

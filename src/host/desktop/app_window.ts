@@ -8,6 +8,7 @@ import { runCommand } from "../probes/run_command.ts";
 import { runPowershell } from "../probes/powershell.ts";
 import { lockAppFolder, prepareAppFolder } from "./app_folder.ts";
 import { BrowserPipe, PIPE_NAMES, type Target } from "./browser_pipe.ts";
+import { signalGroup } from "../process_group.ts";
 import { startAlone } from "../start_alone.ts";
 
 export interface AppWindowOptions {
@@ -142,12 +143,7 @@ async function openAnother(
   const status = await within(child.status, HANDED_OVER_LIMIT_MS);
   if (status !== null) return status.success ? "opened" : null;
   // It waits for the one that runs, and would end that one by and by, with whatever its user does there.
-  try {
-    child.kill("SIGKILL");
-  } catch (error) {
-    // It ended at this moment.
-    if (!(error instanceof TypeError)) throw error;
-  }
+  signalGroup(child, "SIGKILL");
   await child.status;
   throw new AppError(
     "not_supported",
