@@ -52,6 +52,7 @@ export class Departures {
         if (listens) return;
         listens = true;
         request.signal.addEventListener("abort", onLeave);
+        if (request.signal.aborted) onLeave();
       },
       forget: () => {
         this.#waiting.delete(id);

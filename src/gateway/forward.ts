@@ -129,6 +129,7 @@ async function ask(parts: Parts, asking: Asking): Promise<Upstream> {
 async function send(lease: Lease, { call, abort }: Asking): Promise<Upstream> {
   const onStopped = () => abort.abort(lease.signal.reason);
   lease.signal.addEventListener("abort", onStopped);
+  if (lease.signal.aborted) onStopped();
   const forgetSignal = () => lease.signal.removeEventListener("abort", onStopped);
   const { instance } = lease;
   for (let tries = 1;; tries++) {

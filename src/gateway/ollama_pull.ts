@@ -35,7 +35,10 @@ async function pull(parts: Parts, context: Context<GatewayEnv>): Promise<Respons
   const wanted = modelNamed(parts, name) === null ? await findWanted(parts, name) : null;
   const left = new AbortController();
   // While nothing is streamed; a body as small as these lets Deno tell of it (decision 1).
-  if (!stream) context.req.raw.signal.addEventListener("abort", () => left.abort());
+  const { signal } = context.req.raw;
+  if (!stream) signal.addEventListener("abort", () => left.abort());
+  // The Hub was asked meanwhile.
+  if (!stream && signal.aborted) left.abort();
   const lines = pulling(parts, { name, wanted, signal: left.signal });
   return await progressAnswer(lines, { stream, log: parts.log, onLeft: () => left.abort() });
 }

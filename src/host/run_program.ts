@@ -62,6 +62,7 @@ export async function runProgram(
     end();
   }, options.timeoutMs);
   options.signal?.addEventListener("abort", end, { once: true });
+  if (options.signal?.aborted) end();
 
   const stdout = collect(child.stdout);
   const stderr = collect(child.stderr);

@@ -81,6 +81,8 @@ export class UpstreamClient {
     signal.addEventListener("abort", onAbort);
     let streaming = false;
     try {
+      // Whoever left while it was connected would be waited for until the answer's end.
+      signal.throwIfAborted();
       await writeAll(connection.conn, bytes);
       const head = await connection.reader.head(method);
       const { status, contentType } = head;
