@@ -5,6 +5,7 @@ import { chat, rowOf, streamChat } from "./support/chat.ts";
 import { ENDLESS_MODEL } from "./support/gguf_files.ts";
 import { writeSpeakers } from "./support/speakers.ts";
 import { type ServerProcess, startServer, until } from "./support/server_process.ts";
+import { textUntil } from "./support/text_until.ts";
 import { writeTestModel } from "../src/models/hello_model.ts";
 import { join } from "node:path";
 
@@ -110,8 +111,7 @@ Deno.test("/logs is the server's and the models' last lines as text, /logs/strea
       const state = { path, text: "", ended: Promise.resolve() };
       state.ended = (async () => {
         try {
-          const reading = answer.body!.pipeThrough(new TextDecoderStream());
-          for await (const chunk of reading) state.text += chunk;
+          for await (const chunk of textUntil(answer, abort.signal)) state.text += chunk;
         } catch (error) {
           if (!abort.signal.aborted) throw error;
         }

@@ -9,6 +9,7 @@ import { TestHub } from "./support/hub.ts";
 import { bytesContent } from "./support/hub_content.ts";
 import { askOllama, askWell, checkTable, type Json } from "./support/ollama_api.ts";
 import { type ServerProcess, startServer, until } from "./support/server_process.ts";
+import { textUntil } from "./support/text_until.ts";
 
 const ROUTE = "POST /api/pull";
 const MIB = 1024 ** 2;
@@ -168,7 +169,10 @@ for (const stream of [true, false]) {
     const client = new AbortController();
     const body = { model: "hf.co/org/tiny", stream };
     const pulled = server.post("/api/pull", body, { signal: client.signal })
-      .then((answer) => answer.text());
+      .then(async (answer) => {
+        for await (const _ of textUntil(answer, client.signal));
+        client.signal.throwIfAborted();
+      });
     await until(async () => ((await download())?.bytes_done ?? 0) > MIB);
     client.abort();
     await rejects(pulled, /abort/i);

@@ -1,6 +1,7 @@
 // Chats with a model as a client has them, whole or streamed, and what the server says of the model.
 
 import type { ErrorBody, ModelRow } from "../../src/api_types.ts";
+import { textUntil } from "./text_until.ts";
 
 /** A gateway or a door. */
 export interface ChatTarget {
@@ -92,7 +93,7 @@ async function follow(
       return state;
     }
     let rest = "";
-    for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
+    for await (const chunk of textUntil(response, signal)) {
       const events = (rest + chunk).split("\n\n");
       rest = events.pop()!;
       for (const event of events) take(event, state);
