@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { ModelRow, ModelSettings, RequestRow, SettingRow } from "../src/api_types.ts";
 import { writeTestModel } from "../src/models/hello_model.ts";
 import { eventReader } from "./support/event_reader.ts";
-import { ENDLESS_MODEL } from "./support/gguf_files.ts";
+import { ENDLESS_MODEL, LASTING_MODEL } from "./support/gguf_files.ts";
 import { rawRequest } from "./support/raw_request.ts";
 import { type ServerProcess, startServer, until } from "./support/server_process.ts";
 
@@ -337,14 +337,7 @@ Deno.test("/admin/settings shows each value with its source, and a change works 
 
 Deno.test("/admin/requests shows a running request, and cancelling it ends its answer", async () => {
   await using server = await startServer({
-    // One that a quick computer does not come to the end of, either.
-    prepare: (home) =>
-      writeTestModel(join(home, "endless.gguf"), {
-        ...ENDLESS_MODEL,
-        contextLength: 100_000,
-        heads: 16,
-        layers: 4,
-      }),
+    prepare: (home) => writeTestModel(join(home, "endless.gguf"), LASTING_MODEL),
   });
   const answering = server.post("/v1/chat/completions", {
     model: "endless",

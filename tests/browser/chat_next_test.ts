@@ -4,7 +4,7 @@ import { deepEqual, equal } from "node:assert/strict";
 import { join } from "node:path";
 import { HELLO_SENTENCE, writeTestModel } from "../../src/models/hello_model.ts";
 import { openPage } from "../support/browser.ts";
-import { ENDLESS_MODEL } from "../support/gguf_files.ts";
+import { LASTING_MODEL } from "../support/gguf_files.ts";
 import { answersOf, say } from "../support/page_chat.ts";
 import { startServer } from "../support/server_process.ts";
 
@@ -37,13 +37,7 @@ Deno.test("ChatView() takes the next question while the last answer's numbers ar
 Deno.test("ChatView() does not bring back a talk that is deleted while its answer is written", async () => {
   await using server = await startServer({
     doors: DOORS,
-    prepare: (home) =>
-      writeTestModel(join(home, "endless.gguf"), {
-        ...ENDLESS_MODEL,
-        contextLength: 100_000,
-        heads: 16,
-        layers: 4,
-      }),
+    prepare: (home) => writeTestModel(join(home, "endless.gguf"), LASTING_MODEL),
   });
   await using opened = await openPage({ server, path: "#/chat/endless" });
   const { page } = opened;

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { RequestRow } from "../../src/api_types.ts";
 import { HELLO_SENTENCE, writeTestModel } from "../../src/models/hello_model.ts";
 import { type OpenPage, openPage } from "../support/browser.ts";
-import { ENDLESS_MODEL, ggufFile, THINKING_MODEL } from "../support/gguf_files.ts";
+import { ggufFile, LASTING_MODEL, THINKING_MODEL } from "../support/gguf_files.ts";
 import { bodyOf, writeRecordingServer } from "../support/recording_server.ts";
 import { startServer, until } from "../support/server_process.ts";
 import { modelBytes } from "../support/model_home.ts";
@@ -47,13 +47,7 @@ Deno.test("ChatView() shows markdown, code that is copied, and what the answer t
 Deno.test("ChatView() stops an answer: the model stops as well", async () => {
   await using server = await startServer({
     doors: DOORS,
-    prepare: (home) =>
-      writeTestModel(join(home, "endless.gguf"), {
-        ...ENDLESS_MODEL,
-        contextLength: 100_000,
-        heads: 16,
-        layers: 4,
-      }),
+    prepare: (home) => writeTestModel(join(home, "endless.gguf"), LASTING_MODEL),
   });
   await using opened = await openPage({ server, path: "#/chat/endless" });
   const { page } = opened;

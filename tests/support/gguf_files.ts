@@ -62,6 +62,14 @@ export const ENDLESS_MODEL: TestModelOptions = {
   endless: true,
 };
 
+/** Endless, and long enough that a quick computer does not come to its end, either. */
+export const LASTING_MODEL: TestModelOptions = {
+  ...ENDLESS_MODEL,
+  contextLength: 100_000,
+  heads: 16,
+  layers: 4,
+};
+
 /** Wants `--embedding`. */
 export const EMBEDDING_MODEL: TestModelOptions = {
   name: "embedding",
