@@ -3,6 +3,12 @@
 // it). So nobody here relies on it for a wait to end: the wait ends by itself, and its reader is
 // cancelled.
 
+/** Calls the listener when the signal fires, or now where it has fired: then no event comes any more. */
+export function onAborted(signal: AbortSignal, listener: () => void): void {
+  if (signal.aborted) listener();
+  else signal.addEventListener("abort", listener);
+}
+
 /**
  * The promise's value; rejects with the signal's reason as soon as it fires, whatever the promise does.
  * Without a signal nobody ends it.
@@ -14,8 +20,7 @@ export async function untilAborted<T>(
   if (signal === undefined) return await wait;
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const onAbort = () => reject(signal.reason);
-  if (signal.aborted) onAbort();
-  else signal.addEventListener("abort", onAbort);
+  onAborted(signal, onAbort);
   try {
     return await Promise.race([wait, aborted]);
   } finally {

@@ -2,6 +2,7 @@
 // body came in one small read (facts: `tests/departures_test.ts`), so for requests that have been
 // silent for a while the system's own connection table is asked, through the host.
 
+import { onAborted } from "../abort.ts";
 import { AppError } from "../errors.ts";
 import type { ClientConnection } from "../host/messages.ts";
 import type { GatewayEnv } from "./gateway_env.ts";
@@ -51,8 +52,7 @@ export class Departures {
       listen() {
         if (listens) return;
         listens = true;
-        request.signal.addEventListener("abort", onLeave);
-        if (request.signal.aborted) onLeave();
+        onAborted(request.signal, onLeave);
       },
       forget: () => {
         this.#waiting.delete(id);

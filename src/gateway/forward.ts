@@ -2,6 +2,7 @@
 // A connection that broke before the client had a byte is tried again; nothing else is repeated.
 
 import type { Context } from "@hono/hono";
+import { onAborted } from "../abort.ts";
 import { AppError, messageOf } from "../errors.ts";
 import type { Model } from "../models/library.ts";
 import type { Lease } from "../orchestrator/entry.ts";
@@ -128,8 +129,7 @@ async function ask(parts: Parts, asking: Asking): Promise<Upstream> {
 
 async function send(lease: Lease, { call, abort }: Asking): Promise<Upstream> {
   const onStopped = () => abort.abort(lease.signal.reason);
-  lease.signal.addEventListener("abort", onStopped);
-  if (lease.signal.aborted) onStopped();
+  onAborted(lease.signal, onStopped);
   const forgetSignal = () => lease.signal.removeEventListener("abort", onStopped);
   const { instance } = lease;
   for (let tries = 1;; tries++) {

@@ -3,6 +3,7 @@
 
 import { basename } from "node:path";
 import { type Context, Hono } from "@hono/hono";
+import { onAborted } from "../abort.ts";
 import type { DownloadRow } from "../api_types.ts";
 import { AppError } from "../errors.ts";
 import type { Model } from "../models/library.ts";
@@ -35,10 +36,7 @@ async function pull(parts: Parts, context: Context<GatewayEnv>): Promise<Respons
   const wanted = modelNamed(parts, name) === null ? await findWanted(parts, name) : null;
   const left = new AbortController();
   // While nothing is streamed; a body as small as these lets Deno tell of it (decision 1).
-  const { signal } = context.req.raw;
-  if (!stream) signal.addEventListener("abort", () => left.abort());
-  // The Hub was asked meanwhile.
-  if (!stream && signal.aborted) left.abort();
+  if (!stream) onAborted(context.req.raw.signal, () => left.abort());
   const lines = pulling(parts, { name, wanted, signal: left.signal });
   return await progressAnswer(lines, { stream, log: parts.log, onLeft: () => left.abort() });
 }

@@ -1,5 +1,6 @@
 // Runs a program to its end, bounded in time and output. Long-lived children are processes.ts's.
 
+import { onAborted } from "../abort.ts";
 import { messageOf } from "../errors.ts";
 import { signalGroup } from "./process_group.ts";
 
@@ -61,8 +62,7 @@ export async function runProgram(
     timedOut = true;
     end();
   }, options.timeoutMs);
-  options.signal?.addEventListener("abort", end, { once: true });
-  if (options.signal?.aborted) end();
+  if (options.signal !== undefined) onAborted(options.signal, end);
 
   const stdout = collect(child.stdout);
   const stderr = collect(child.stderr);

@@ -1,6 +1,6 @@
 // Ends a wait for the network that lasts too long. Waits for the disk or for the speed limit are none.
 
-import { untilAborted } from "../abort.ts";
+import { onAborted, untilAborted } from "../abort.ts";
 import { AppError } from "../errors.ts";
 import { StallTimer } from "../stall_timer.ts";
 
@@ -14,8 +14,7 @@ export class StallWatch implements Disposable {
   constructor(stallMs: number, outer: AbortSignal) {
     this.#outer = outer;
     this.#timer = new StallTimer(stallMs, () => this.#controller.abort(stalled(stallMs)));
-    if (outer.aborted) this.#onOuter();
-    else outer.addEventListener("abort", this.#onOuter);
+    onAborted(outer, this.#onOuter);
   }
 
   /** Fires when a wait was too long, and with `outer`. */

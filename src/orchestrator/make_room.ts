@@ -1,5 +1,6 @@
 // Carries out what `planEviction` decides, before a load: stops idle models, waits for busy ones.
 
+import { onAborted } from "../abort.ts";
 import { AppError } from "../errors.ts";
 import type { Entry } from "./entry.ts";
 import { planEviction } from "./eviction.ts";
@@ -58,8 +59,7 @@ function entriesOf(ids: readonly string[], entries: readonly Entry[]): Entry[] {
 async function drainOrStay(busy: readonly Entry[], signal: AbortSignal): Promise<void> {
   const left = Promise.withResolvers<void>();
   const onAbort = () => left.resolve();
-  if (signal.aborted) onAbort();
-  signal.addEventListener("abort", onAbort);
+  onAborted(signal, onAbort);
   await Promise.race([Promise.all(busy.map((entry) => entry.drained())), left.promise]);
   signal.removeEventListener("abort", onAbort);
   if (!signal.aborted) return;

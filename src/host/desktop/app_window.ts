@@ -6,10 +6,10 @@ import { AppError } from "../../errors.ts";
 import { within } from "../../within.ts";
 import { runCommand } from "../probes/run_command.ts";
 import { runPowershell } from "../probes/powershell.ts";
-import { lockAppFolder, prepareAppFolder } from "./app_folder.ts";
-import { BrowserPipe, PIPE_NAMES, type Target } from "./browser_pipe.ts";
 import { signalGroup } from "../process_group.ts";
 import { startAlone } from "../start_alone.ts";
+import { lockAppFolder, prepareAppFolder } from "./app_folder.ts";
+import { BrowserPipe, PIPE_NAMES, type Target } from "./browser_pipe.ts";
 
 export interface AppWindowOptions {
   /** `http://127.0.0.1:8001/` */
